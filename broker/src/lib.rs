@@ -1,1 +1,14 @@
-//! .
+//! `elevated`: the broker.
+//!
+//! ```text
+//! request -> verify -> decide -> record intent -> grant -> record -> wake -> revoke -> confirm -> close
+//!   grpc    identity   core        journal       graph    journal   reaper   graph     graph    journal
+//! ```
+//!
+//! Who may know whom: `core` <- [`ports`] <- `workflow` <- {`grpc`, `reaper`}; the adapters ([`graph`],
+//! [`store`], [`identity`]) know [`ports`] and core and their own library, never each other; `app` wires.
+
+pub mod graph;
+pub mod identity;
+pub mod ports;
+pub mod store;

@@ -1,0 +1,463 @@
+//! One request and its whole life, from asked to closed.
+//!
+//! ```text
+//!           ┌────────── Denied / Lapsed / Withdrawn
+//! Requested ┤
+//!           └─ AwaitingApproval ─ Scheduled ─ Activating ─ Active ─ Revoking ─ Closed(outcome)
+//!                                               │ refused → Closed(Failed)
+//!                                               │ unclear → stays Activating until a read settles it
+//! ```
+//!
+//! [`Activation::apply`] is total: every event in every state either follows or is refused. What is
+//! not an event cannot happen, so an activation is exactly the sum of its events in the record.
+
+use jiff::Timestamp;
+
+use crate::approval::{self, Approval, ApprovalRequirement};
+use crate::binding::{Asked, Digest};
+use crate::names::{ActivationId, AssignmentId, Principal, RequestId, Slot};
+
+/// Who made an event happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// A person or a workload, by its verified token.
+    Principal(Principal),
+    /// The broker itself: time, or an answer of the directory.
+    Broker,
+}
+
+/// What a verified proof showed, as far as the record keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofShown {
+    /// The token's own id (`uti`): kept so that it counts once.
+    pub token: String,
+    /// The nonce it was bound by, base64url; empty where the policy asks for none.
+    pub nonce: String,
+    /// When the person signed in.
+    pub signed_in_at: Timestamp,
+    /// How (`amr`).
+    pub methods: Vec<String>,
+    /// Which authentication contexts were satisfied (`acrs`).
+    pub contexts: Vec<String>,
+}
+
+/// What was asked, fixed for the whole life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The caller's own id for this mutation.
+    pub request_id: RequestId,
+    /// Exactly what the proof was bound to.
+    pub asked: Asked,
+    /// Who must say yes, by the policy at that moment.
+    pub requirements: Vec<ApprovalRequirement>,
+    /// How long approvers have.
+    pub approval_window: jiff::SignedDuration,
+    /// What the asker showed.
+    pub proof: ProofShown,
+    /// When it was asked.
+    pub at: Timestamp,
+}
+
+/// Why the broker takes a role away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// Its time is up.
+    Expired,
+    /// The holder gave it back.
+    Deactivated,
+    /// Somebody with the right to do so took it.
+    Revoked {
+        /// In their words.
+        reason: String,
+    },
+    /// Whether it was ever granted is not known, and its time is up or nobody wants it any more.
+    Unfinished,
+}
+
+/// How an activation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// An approver said no.
+    Denied {
+        /// In their words.
+        reason: String,
+    },
+    /// Nobody answered in time, or it could not begin in time.
+    Lapsed,
+    /// Taken back before it began.
+    Withdrawn,
+    /// A rule stood against it when it was to begin, or the directory said no: nothing was granted.
+    Failed {
+        /// Why, in words for the asker.
+        reason: String,
+    },
+    /// Held, and taken away; a read showed it gone.
+    Ended(Cause),
+    /// Held, and then found gone though nobody here took it.
+    RemovedElsewhere,
+    /// Held, and handed on to the activation that continues it.
+    TakenOver {
+        /// By which.
+        by: ActivationId,
+    },
+}
+
+/// Where an activation stands. Each state holds exactly what is true in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Asked and recorded; what it needs next is not settled yet.
+    Requested,
+    /// Waiting for people.
+    AwaitingApproval {
+        /// When it lapses unanswered.
+        lapses_at: Timestamp,
+    },
+    /// May begin, from `starts_at` on.
+    Scheduled {
+        /// Not before this.
+        starts_at: Timestamp,
+        /// Not after this: what could not begin in time lapses.
+        lapses_at: Timestamp,
+        /// How often looking at the directory brought no answer.
+        tries: u32,
+        /// When to look again.
+        retry_at: Timestamp,
+    },
+    /// The intent is on record. From here on the directory may hold it.
+    Activating {
+        /// The end, fixed with the intent. It never grows.
+        not_after: Timestamp,
+        /// How often the directory gave no clear answer.
+        tries: u32,
+        /// When to ask again.
+        retry_at: Timestamp,
+    },
+    /// The directory confirmed it.
+    Active {
+        /// When it is taken away.
+        not_after: Timestamp,
+        /// What the directory calls it.
+        held: AssignmentId,
+    },
+    /// Being taken away, until a read shows it gone.
+    Revoking {
+        /// What the directory calls it, where it ever said so.
+        held: Option<AssignmentId>,
+        /// Its end, or what would have been.
+        not_after: Timestamp,
+        /// Why.
+        cause: Cause,
+        /// How often it could not be confirmed.
+        tries: u32,
+        /// When to try again.
+        retry_at: Timestamp,
+    },
+    /// Over. Nothing follows.
+    Closed {
+        /// How.
+        outcome: Outcome,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What happened, to whom it belongs and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When, by the broker's clock.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// What.
+    pub change: Change,
+}
+
+/// What can happen to an activation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It was asked for. Always the first, and only the first.
+    Requested(Box<Request>),
+    /// It needs people.
+    ApprovalSought {
+        /// Until when they can answer.
+        lapses_at: Timestamp,
+    },
+    /// Somebody said yes.
+    Approved(Box<Approval>, Box<ProofShown>),
+    /// Somebody said no.
+    Denied {
+        /// In their words.
+        reason: String,
+    },
+    /// The asker took it back before it began, or somebody with the right to revoke did.
+    Withdrawn,
+    /// Time ran out before it began.
+    Lapsed,
+    /// It may begin.
+    Scheduled {
+        /// From then on.
+        starts_at: Timestamp,
+        /// And not later than this.
+        lapses_at: Timestamp,
+    },
+    /// The intent: the slot was seen empty, and the directory will be asked.
+    ActivationBegun {
+        /// The end, fixed now.
+        not_after: Timestamp,
+    },
+    /// It will not be granted: a rule or the directory stands against it, and nothing was granted.
+    Refused {
+        /// Why, in words for the asker.
+        reason: String,
+    },
+    /// The directory confirmed it.
+    Activated {
+        /// What the directory calls it.
+        held: AssignmentId,
+    },
+    /// A try that settled nothing.
+    Postponed {
+        /// When to try again.
+        retry_at: Timestamp,
+        /// What was in the way.
+        reason: String,
+    },
+    /// It is to be taken away.
+    RevocationBegun(Cause),
+    /// A read shows it gone.
+    Removed,
+    /// Two reads show it gone, though nobody here took it.
+    RemovedElsewhere,
+    /// The activation that continues this one took its slot and its assignment.
+    TakenOver {
+        /// Which.
+        by: ActivationId,
+    },
+}
+
+impl Change {
+    /// One word for it, as it stands in the audit list.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Requested(_) => "requested",
+            Self::ApprovalSought { .. } => "approval-sought",
+            Self::Approved(..) => "approved",
+            Self::Denied { .. } => "denied",
+            Self::Withdrawn => "withdrawn",
+            Self::Lapsed => "lapsed",
+            Self::Scheduled { .. } => "scheduled",
+            Self::ActivationBegun { .. } => "activation-begun",
+            Self::Refused { .. } => "refused",
+            Self::Activated { .. } => "activated",
+            Self::Postponed { .. } => "postponed",
+            Self::RevocationBegun(_) => "revocation-begun",
+            Self::Removed => "removed",
+            Self::RemovedElsewhere => "removed-elsewhere",
+            Self::TakenOver { .. } => "taken-over",
+        }
+    }
+}
+
+/// An event that cannot follow in this state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an activation that is {state} cannot become {change}")]
+pub struct IllegalEvent {
+    /// Where it stands.
+    pub state: &'static str,
+    /// What was to happen.
+    pub change: &'static str,
+}
+
+/// One request and its whole life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activation {
+    /// Which.
+    pub id: ActivationId,
+    /// What was asked.
+    pub request: Request,
+    /// [`Asked::digest`] of it.
+    pub digest: Digest,
+    /// Who has said yes so far.
+    pub approvals: Vec<Approval>,
+    /// Where it stands.
+    pub state: State,
+    /// How many events it is the sum of.
+    pub version: u64,
+}
+
+impl Activation {
+    /// The activation that begins with this event.
+    ///
+    /// # Errors
+    /// Only [`Change::Requested`] begins one.
+    pub fn open(id: ActivationId, first: &Event) -> Result<Self, IllegalEvent> {
+        let Change::Requested(request) = &first.change else {
+            return Err(IllegalEvent { state: "not asked for", change: first.change.word() });
+        };
+        Ok(Self {
+            id,
+            digest: request.asked.digest(),
+            request: Request::clone(request),
+            approvals: Vec::new(),
+            state: State::Requested,
+            version: 1,
+        })
+    }
+
+    /// What follows from this event.
+    ///
+    /// # Errors
+    /// The event cannot happen in this state; nothing has changed.
+    pub fn apply(mut self, event: &Event) -> Result<Self, IllegalEvent> {
+        let at = event.at;
+        let closed = |outcome| State::Closed { outcome, at };
+        let illegal = IllegalEvent { state: self.state.word(), change: event.change.word() };
+        self.state = match (self.state, &event.change) {
+            (State::Requested, Change::ApprovalSought { lapses_at })
+                if !self.request.requirements.is_empty() =>
+            {
+                State::AwaitingApproval { lapses_at: *lapses_at }
+            }
+            (State::AwaitingApproval { lapses_at }, Change::Approved(approval, _)) => {
+                let counts = approval.request == self.digest
+                    && approval.approver != self.request.asked.principal
+                    && event.by == Actor::Principal(approval.approver)
+                    && self.approvals.iter().all(|given| given.approver != approval.approver)
+                    && approval.counts_for.iter().any(|place| *place < self.request.requirements.len());
+                if !counts {
+                    return Err(illegal);
+                }
+                self.approvals.push(Approval::clone(approval));
+                State::AwaitingApproval { lapses_at }
+            }
+            (
+                State::Requested | State::AwaitingApproval { .. },
+                Change::Scheduled { starts_at, lapses_at },
+            ) if approval::still_needed(&self.request.requirements, &self.approvals) == 0 => {
+                State::Scheduled {
+                    starts_at: *starts_at,
+                    lapses_at: *lapses_at,
+                    tries: 0,
+                    retry_at: *starts_at,
+                }
+            }
+            (State::AwaitingApproval { .. }, Change::Denied { reason }) => {
+                closed(Outcome::Denied { reason: reason.clone() })
+            }
+            (
+                State::Requested | State::AwaitingApproval { .. } | State::Scheduled { .. },
+                Change::Withdrawn,
+            ) => closed(Outcome::Withdrawn),
+            (State::AwaitingApproval { .. } | State::Scheduled { .. }, Change::Lapsed) => {
+                closed(Outcome::Lapsed)
+            }
+            (
+                State::Requested
+                | State::AwaitingApproval { .. }
+                | State::Scheduled { .. }
+                | State::Activating { .. },
+                Change::Refused { reason },
+            ) => closed(Outcome::Failed { reason: reason.clone() }),
+            (State::Scheduled { .. }, Change::ActivationBegun { not_after }) => {
+                State::Activating { not_after: *not_after, tries: 0, retry_at: at }
+            }
+            (State::Activating { not_after, .. }, Change::Activated { held }) => {
+                State::Active { not_after, held: held.clone() }
+            }
+            (state, Change::Postponed { retry_at, .. }) => match state {
+                State::Scheduled { starts_at, lapses_at, tries, .. } => State::Scheduled {
+                    starts_at,
+                    lapses_at,
+                    tries: tries.saturating_add(1),
+                    retry_at: *retry_at,
+                },
+                State::Activating { not_after, tries, .. } => {
+                    State::Activating { not_after, tries: tries.saturating_add(1), retry_at: *retry_at }
+                }
+                State::Revoking { held, not_after, cause, tries, .. } => State::Revoking {
+                    held,
+                    not_after,
+                    cause,
+                    tries: tries.saturating_add(1),
+                    retry_at: *retry_at,
+                },
+                State::Requested
+                | State::AwaitingApproval { .. }
+                | State::Active { .. }
+                | State::Closed { .. } => return Err(illegal),
+            },
+            (State::Activating { not_after, .. }, Change::RevocationBegun(cause)) => {
+                State::Revoking { held: None, not_after, cause: cause.clone(), tries: 0, retry_at: at }
+            }
+            (State::Active { not_after, held }, Change::RevocationBegun(cause)) => {
+                State::Revoking { held: Some(held), not_after, cause: cause.clone(), tries: 0, retry_at: at }
+            }
+            (State::Revoking { cause, .. }, Change::Removed) => closed(Outcome::Ended(cause)),
+            (State::Active { .. }, Change::RemovedElsewhere) => closed(Outcome::RemovedElsewhere),
+            (State::Active { .. }, Change::TakenOver { by }) => closed(Outcome::TakenOver { by: *by }),
+            _ => return Err(illegal),
+        };
+        self.version = self.version.saturating_add(1);
+        Ok(self)
+    }
+
+    /// The sum of these events, the first of which must be [`Change::Requested`].
+    ///
+    /// # Errors
+    /// The first event that cannot follow; `None` events are no activation.
+    pub fn replay(id: ActivationId, events: &[Event]) -> Result<Self, IllegalEvent> {
+        let nothing = IllegalEvent { state: "not asked for", change: "anything" };
+        let (first, rest) = events.split_first().ok_or(nothing)?;
+        rest.iter().try_fold(Self::open(id, first)?, Self::apply)
+    }
+
+    /// The slot it takes (or took).
+    pub const fn slot(&self) -> Slot {
+        let asked = &self.request.asked;
+        Slot {
+            principal: asked.principal,
+            role_definition: asked.target.role_definition,
+            scope: asked.target.scope,
+        }
+    }
+
+    /// Whether it keeps its slot from everybody else. An activation that is to continue another
+    /// keeps none until it takes that one over.
+    pub const fn takes_slot(&self) -> bool {
+        match self.state {
+            State::Closed { .. } => false,
+            State::Requested | State::AwaitingApproval { .. } | State::Scheduled { .. } => {
+                self.request.asked.continues.is_none()
+            }
+            State::Activating { .. } | State::Active { .. } | State::Revoking { .. } => true,
+        }
+    }
+
+    /// Whether anything can still follow.
+    pub const fn is_live(&self) -> bool {
+        !matches!(self.state, State::Closed { .. })
+    }
+
+    /// How many more people must say yes.
+    pub fn still_needed(&self) -> usize {
+        approval::still_needed(&self.request.requirements, &self.approvals)
+    }
+}
+
+impl State {
+    /// One word for it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::AwaitingApproval { .. } => "awaiting approval",
+            Self::Scheduled { .. } => "scheduled",
+            Self::Activating { .. } => "activating",
+            Self::Active { .. } => "active",
+            Self::Revoking { .. } => "revoking",
+            Self::Closed { .. } => "closed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

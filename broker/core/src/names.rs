@@ -1,0 +1,370 @@
+//! What things are called: one type a meaning, valid or not at all.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+/// Why a name was refused, in the words of whoever typed it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is not {wanted}")]
+pub struct NameError {
+    given: String,
+    wanted: &'static str,
+}
+
+impl NameError {
+    fn new(given: &str, wanted: &'static str) -> Self {
+        // What a stranger typed comes back in errors: keep it short and without control characters.
+        let given = given.chars().filter(|c| !c.is_control()).take(80).collect();
+        Self { given, wanted }
+    }
+}
+
+macro_rules! guid {
+    ($(#[$doc:meta])* $name:ident, $wanted:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// From its sixteen bytes.
+            pub const fn from_uuid(id: Uuid) -> Self {
+                Self(id)
+            }
+
+            /// Its sixteen bytes.
+            pub const fn uuid(&self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            /// Only the hyphenated form: one id, one spelling (letters in either case).
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                match Uuid::try_parse(text) {
+                    Ok(id) if text.len() == 36 && !id.is_nil() => Ok(Self(id)),
+                    _ => Err(NameError::new(text, $wanted)),
+                }
+            }
+        }
+    };
+}
+
+guid!(
+    /// An Entra tenant.
+    TenantId, "a tenant id (a GUID such as 72f988bf-86f1-41af-91ab-2d7cd011db47)"
+);
+guid!(
+    /// A user, group or service principal within a tenant: the `oid` claim, Graph's `id`.
+    ObjectId, "an object id (a GUID such as 071cc716-8147-4397-a5ba-b2105951cc0b)"
+);
+guid!(
+    /// A directory role, by template id or by the directory's own id (for built-in roles the same).
+    RoleDefinitionId, "a role definition id (a GUID such as fdd7a751-b60b-444a-984c-02652fe8fa1c)"
+);
+guid!(
+    /// One activation, for its whole life. Made by the broker, ordered by time (UUID version 7).
+    ActivationId, "an activation id (a GUID as printed by `elevate list`)"
+);
+guid!(
+    /// Chosen by the caller: a mutation repeated under the same id happens once.
+    RequestId, "a request id (a GUID)"
+);
+
+/// What people type to name an eligible role: lower-case letters, digits and inner hyphens, at most 64.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleName(String);
+
+impl RoleName {
+    /// The longest name, in characters.
+    pub const MAX: usize = 64;
+
+    /// The name as typed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for RoleName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let edges_hold = !text.starts_with('-') && !text.ends_with('-');
+        if !text.is_empty() && text.len() <= Self::MAX && text.chars().all(plain) && edges_hold {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError::new(
+                text,
+                "a role name (lower-case letters, digits and inner hyphens, at most 64)",
+            ))
+        }
+    }
+}
+
+/// Where a directory role counts. Graph's `directoryScopeId`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// The whole tenant: `/`.
+    Tenant,
+    /// One administrative unit: `/administrativeUnits/{id}`.
+    AdministrativeUnit(ObjectId),
+    /// One directory object, such as an app registration: `/{id}`, without a segment before it.
+    Object(ObjectId),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant => f.write_str("/"),
+            Self::AdministrativeUnit(id) => write!(f, "/administrativeUnits/{id}"),
+            Self::Object(id) => write!(f, "/{id}"),
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let wanted = "a scope (`/`, `/administrativeUnits/{id}` or `/{object id}`)";
+        let refused = |_| NameError::new(text, wanted);
+        if text == "/" {
+            return Ok(Self::Tenant);
+        }
+        if let Some(id) = text.strip_prefix("/administrativeUnits/") {
+            return id.parse().map(Self::AdministrativeUnit).map_err(refused);
+        }
+        match text.strip_prefix('/') {
+            Some(id) => id.parse().map(Self::Object).map_err(refused),
+            None => Err(NameError::new(text, wanted)),
+        }
+    }
+}
+
+/// Somebody or something that may hold a role: known by `(tenant, object)`, never by name or mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Principal {
+    /// The tenant that vouches for it.
+    pub tenant: TenantId,
+    /// Its object id there.
+    pub object: ObjectId,
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.object)
+    }
+}
+
+/// Whom a policy names: one user, or everybody in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// One user, written `user:{object id}`.
+    User(ObjectId),
+    /// Everybody in the group, nested groups included, written `group:{object id}`.
+    Group(ObjectId),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::Group(id) => write!(f, "group:{id}"),
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let refused = |_| NameError::new(text, "`user:{object id}` or `group:{object id}`");
+        match text.split_once(':') {
+            Some(("user", id)) => id.parse().map(Self::User).map_err(refused),
+            Some(("group", id)) => id.parse().map(Self::Group).map_err(refused),
+            _ => Err(NameError::new(text, "`user:{object id}` or `group:{object id}`")),
+        }
+    }
+}
+
+/// How the broker grants, chosen per role in the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// Entra PIM's `roleAssignmentScheduleRequests`: Entra ends the grant itself, the broker confirms.
+    Pim,
+    /// `roleAssignments`: works without a licence, and only the broker ends it.
+    Assignment,
+}
+
+impl Way {
+    /// As written in a policy.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pim => "pim",
+            Self::Assignment => "assignment",
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Way {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "pim" => Ok(Self::Pim),
+            "assignment" => Ok(Self::Assignment),
+            _ => Err(NameError::new(text, "a way of granting (`pim` or `assignment`)")),
+        }
+    }
+}
+
+/// What is held when a role is active, and how it is granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    /// By which of Graph's doors.
+    pub way: Way,
+    /// Which directory role.
+    pub role_definition: RoleDefinitionId,
+    /// Where it counts.
+    pub scope: Scope,
+}
+
+/// The place an activation takes: at most one live activation each.
+///
+/// The way of granting is no part of it: by either door it is the same assignment in the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot {
+    /// Who holds.
+    pub principal: Principal,
+    /// Which directory role.
+    pub role_definition: RoleDefinitionId,
+    /// Where it counts.
+    pub scope: Scope,
+}
+
+/// The directory's own name for an assignment it holds. Opaque: an assignment id or a schedule id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AssignmentId(String);
+
+impl AssignmentId {
+    /// The longest id taken from the directory, in bytes.
+    pub const MAX: usize = 512;
+
+    /// The id as the directory wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AssignmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for AssignmentId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'));
+        if !text.is_empty() && text.len() <= Self::MAX && plain {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError::new(text, "an assignment id"))
+        }
+    }
+}
+
+/// Why the role is needed, in the asker's own words. Kept in the record, never in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Justification(String);
+
+impl Justification {
+    /// The longest, in characters.
+    pub const MAX: usize = 1000;
+
+    /// The words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Justification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Justification({} characters)", self.0.chars().count())
+    }
+}
+
+impl FromStr for Justification {
+    type Err = NameError;
+
+    /// White space around it is dropped; what is left must be there, short enough, and on plain lines.
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let wanted = "a justification (1 to 1000 characters, no control characters)";
+        let words = text.trim();
+        let plain = words.chars().all(|c| c == '\n' || !c.is_control());
+        if !words.is_empty() && words.chars().count() <= Self::MAX && plain {
+            Ok(Self(words.to_owned()))
+        } else {
+            // The words themselves stay out of the error: it may be logged.
+            Err(NameError::new(if words.is_empty() { "" } else { "that text" }, wanted))
+        }
+    }
+}
+
+/// A ticket in another system, as given; not looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    number: String,
+    system: String,
+}
+
+impl Ticket {
+    /// The longest number or system, in characters.
+    pub const MAX: usize = 100;
+
+    /// A ticket's number, and the system it is kept in (which may be empty).
+    pub fn new(number: &str, system: &str) -> Result<Self, NameError> {
+        let fits = |text: &str| text.chars().count() <= Self::MAX && !text.chars().any(char::is_control);
+        if !number.trim().is_empty() && fits(number) && fits(system) {
+            Ok(Self { number: number.trim().to_owned(), system: system.trim().to_owned() })
+        } else {
+            Err(NameError::new(number, "a ticket number (1 to 100 characters, and a system of at most 100)"))
+        }
+    }
+
+    /// For example `INC0012345`.
+    pub fn number(&self) -> &str {
+        &self.number
+    }
+
+    /// For example `ServiceNow`; empty when not given.
+    pub fn system(&self) -> &str {
+        &self.system
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! Who may have what, on which terms.
+//!
+//! A deny always wins; no match means no. Nothing here knows where a policy is kept.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::SignedDuration;
+
+use crate::approval::{ApprovalRequirement, Standing};
+use crate::names::{ObjectId, Principal, RoleName, Slot, Subject, Target, Way};
+use crate::term::Term;
+
+mod text;
+
+pub use text::{PolicyFaults, parse};
+
+/// Counts applied policies, from 1. Every activation is pinned to the one it was asked under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyVersion(pub u64);
+
+impl PolicyVersion {
+    /// The version after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for PolicyVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An authentication context class of Conditional Access, `c1` to `c99`: the `acrs` claim.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuthContext(String);
+
+impl AuthContext {
+    /// `c1` to `c99`, and nothing else.
+    pub fn new(text: &str) -> Option<Self> {
+        let number = text.strip_prefix('c')?;
+        let plain = !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
+        (plain && (1..=2).contains(&number.len())).then(|| Self(text.to_owned()))
+    }
+
+    /// As it stands in the claim.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// How strong a sign-in must have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strength {
+    /// `amr` holds `mfa`: some second factor, perhaps a text message.
+    Mfa,
+    /// `amr` holds `fido`, or `hwk` with `mfa`: nothing a look-alike site can pass on.
+    PhishingResistant,
+}
+
+impl Strength {
+    /// As written in a policy.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mfa => "mfa",
+            Self::PhishingResistant => "phishing-resistant",
+        }
+    }
+}
+
+/// What ties a proof to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bound {
+    /// The `nonce` must be the one computed for this request.
+    Nonce,
+    /// Nothing but freshness and single use: for token sources that cannot carry a nonce.
+    Loose,
+}
+
+/// What a proof must show before a role is activated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofRule {
+    /// How strong.
+    pub strength: Strength,
+    /// The authentication context that must be satisfied too, if any.
+    pub context: Option<AuthContext>,
+    /// How long ago the sign-in may be (`auth_time`).
+    pub freshness: SignedDuration,
+    /// What ties it to the request.
+    pub bound: Bound,
+}
+
+impl ProofRule {
+    /// What approvers show: a fresh, bound second factor, at least as strong as the role asks of its
+    /// holder, and always bound (an approval that could be moved to another request is forged).
+    #[must_use]
+    pub fn for_approval(&self) -> Self {
+        Self { bound: Bound::Nonce, ..self.clone() }
+    }
+}
+
+/// The policy's offer: these principals may activate this role, on these terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EligibleRole {
+    /// What people type.
+    pub name: RoleName,
+    /// What people read.
+    pub title: String,
+    /// What holding it means in the directory, and by which way.
+    pub target: Target,
+    /// Who may activate it.
+    pub eligible: Vec<Subject>,
+    /// Who may not, whatever else is said.
+    pub denied: Vec<Subject>,
+    /// The longest term that may be asked for.
+    pub longest: Term,
+    /// The term when none is asked for.
+    pub usual: Term,
+    /// Who must say yes. Empty: nobody.
+    pub approval: Vec<ApprovalRequirement>,
+    /// How long approvers have to answer.
+    pub approval_window: SignedDuration,
+    /// What the proof must show.
+    pub proof: ProofRule,
+    /// Whether a ticket must be named.
+    pub ticket_required: bool,
+}
+
+impl EligibleRole {
+    /// The slot that `principal` takes by holding this role.
+    pub const fn slot(&self, principal: Principal) -> Slot {
+        Slot { principal, role_definition: self.target.role_definition, scope: self.target.scope }
+    }
+
+    /// Whether the offer is made to this principal.
+    pub fn is_offered_to(&self, standing: &Standing) -> bool {
+        standing.is_among(&self.eligible) && !standing.is_among(&self.denied)
+    }
+}
+
+/// Why a request may not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such role, or not for this principal: deliberately one answer.
+    #[error("role `{role}` is not offered to you; `elevate roles` shows what is")]
+    NotOffered {
+        /// As typed.
+        role: RoleName,
+    },
+    /// Longer than the policy allows.
+    #[error("{asked} is longer than `{role}` allows; ask for {longest} or less")]
+    TooLong {
+        /// Which role.
+        role: RoleName,
+        /// What was asked.
+        asked: Term,
+        /// What may be asked.
+        longest: Term,
+    },
+    /// Shorter than the way of granting can end.
+    #[error("{asked} is shorter than Entra PIM can grant for `{role}`; ask for {shortest} or more")]
+    TooShort {
+        /// Which role.
+        role: RoleName,
+        /// What was asked.
+        asked: Term,
+        /// What may be asked.
+        shortest: Term,
+    },
+    /// The policy wants a ticket.
+    #[error("`{role}` needs a ticket; name it with `--ticket NUMBER`")]
+    TicketMissing {
+        /// Which role.
+        role: RoleName,
+    },
+}
+
+/// Every offer, and nothing else: a role that is not in here cannot be activated.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policy {
+    roles: Vec<EligibleRole>,
+}
+
+impl Policy {
+    /// The offers, in the order of the policy.
+    pub fn roles(&self) -> &[EligibleRole] {
+        &self.roles
+    }
+
+    /// The offer of this name, whoever it is made to.
+    pub fn role(&self, name: &RoleName) -> Option<&EligibleRole> {
+        self.roles.iter().find(|role| role.name == *name)
+    }
+
+    /// What is offered to this principal.
+    pub fn offers<'p>(&'p self, standing: &'p Standing) -> impl Iterator<Item = &'p EligibleRole> {
+        self.roles.iter().filter(|role| role.is_offered_to(standing))
+    }
+
+    /// The offer that lets this principal ask for `role`. May they?
+    ///
+    /// # Errors
+    /// [`Refusal::NotOffered`], the same for a role that is missing and for one not offered to them.
+    pub fn offer(&self, standing: &Standing, role: &RoleName) -> Result<&EligibleRole, Refusal> {
+        self.role(role)
+            .filter(|offer| offer.is_offered_to(standing))
+            .ok_or_else(|| Refusal::NotOffered { role: role.clone() })
+    }
+
+    /// Every group that this policy names, to be looked up for a [`Standing`].
+    pub fn groups(&self) -> BTreeSet<ObjectId> {
+        let approvers =
+            |role: &EligibleRole| role.approval.iter().flat_map(|r| r.from.clone()).collect::<Vec<_>>();
+        self.roles
+            .iter()
+            .flat_map(|role| [role.eligible.clone(), role.denied.clone(), approvers(role)].concat())
+            .filter_map(|subject| match subject {
+                Subject::Group(id) => Some(id),
+                Subject::User(_) => None,
+            })
+            .collect()
+    }
+}
+
+impl EligibleRole {
+    /// The shortest term that may be asked for: "Miniumum Required is 5 minutes", as Entra PIM has it.
+    pub const fn shortest(&self) -> Term {
+        match self.target.way {
+            Way::Pim => Term::FIVE_MINUTES,
+            Way::Assignment => Term::SHORTEST,
+        }
+    }
+
+    /// Whether this much may be asked under the offer, once it is known to be made to the asker.
+    ///
+    /// # Errors
+    /// What is too much, and what may be asked instead.
+    pub fn admits(&self, term: Term, has_ticket: bool) -> Result<(), Refusal> {
+        if term > self.longest {
+            return Err(Refusal::TooLong { role: self.name.clone(), asked: term, longest: self.longest });
+        }
+        if term < self.shortest() {
+            return Err(Refusal::TooShort {
+                role: self.name.clone(),
+                asked: term,
+                shortest: self.shortest(),
+            });
+        }
+        if self.ticket_required && !has_ticket {
+            return Err(Refusal::TicketMissing { role: self.name.clone() });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

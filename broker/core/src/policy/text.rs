@@ -1,0 +1,275 @@
+//! A policy as it is written: TOML, under review like code.
+//!
+//! ```toml
+//! [[role]]
+//! name = "groups-admin"
+//! title = "Groups Administrator"
+//! way = "assignment"
+//! role_definition = "fdd7a751-b60b-444a-984c-02652fe8fa1c"
+//! scope = "/"
+//! eligible = ["group:5d0c1f8e-…"]
+//! longest = "8h"
+//! usual = "1h"
+//!
+//! [[role.approval]]
+//! count = 1
+//! from = ["group:0b8f…"]
+//!
+//! [role.proof]
+//! strength = "mfa"
+//! context = "c1"
+//! fresh_within = "5m"
+//! ```
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::num::NonZeroU8;
+use std::str::FromStr;
+
+use jiff::SignedDuration;
+
+use super::{AuthContext, Bound, EligibleRole, Policy, ProofRule, Strength};
+use crate::approval::ApprovalRequirement;
+use crate::document::{Faults, Table};
+use crate::names::{RoleName, Scope, Subject, Target, Way};
+use crate::term::Term;
+
+/// Everything wrong with a policy's text, each with its line.
+pub type PolicyFaults = Faults;
+
+/// The largest policy, in bytes, and the most roles in one.
+const TEXT_MAX: usize = 1024 * 1024;
+const ROLES_MAX: usize = 1000;
+
+/// Reads a policy.
+///
+/// # Errors
+/// Everything that is wrong with it, at once: syntax, unknown keys, values, and what contradicts itself.
+pub fn parse(text: &str) -> Result<Policy, PolicyFaults> {
+    let mut faults = Faults::default();
+    if text.len() > TEXT_MAX {
+        faults.push("line 1", "", format!("the policy is larger than {TEXT_MAX} bytes"));
+        return faults.or(None);
+    }
+    let mut document = Table::parse(text)?;
+    let tables = document.tables("role", &mut faults);
+    document.finish(&mut faults);
+    if tables.len() > ROLES_MAX {
+        faults.push(
+            "line 1",
+            "role",
+            format!("stands there {} times; {ROLES_MAX} is the most", tables.len()),
+        );
+    }
+    let mut names = BTreeSet::new();
+    let mut roles = Vec::new();
+    for table in tables {
+        let place = table.place().to_owned();
+        let Some(role) = role(table, &mut faults) else { continue };
+        if !names.insert(role.name.clone()) {
+            faults.push(&place, "role.name", format!("`{}` is taken by a role above", role.name));
+        }
+        roles.push(role);
+    }
+    faults.or(Some(Policy { roles }))
+}
+
+fn role(mut table: Table, faults: &mut Faults) -> Option<EligibleRole> {
+    let name: Option<RoleName> = table.required("name", faults);
+    let title: Option<Title> = table.text("title", faults);
+    let way: Option<Way> = table.required("way", faults);
+    let role_definition = table.required("role_definition", faults);
+    let scope = if table.has("scope") { table.text("scope", faults) } else { Some(Scope::Tenant) };
+    let eligible = subjects(&mut table, "eligible", faults);
+    let denied = if table.has("denied") { subjects(&mut table, "denied", faults) } else { Some(Vec::new()) };
+    let longest: Option<Term> = table.required("longest", faults);
+    let usual: Option<Term> = if table.has("usual") { table.text("usual", faults) } else { longest };
+    if let (Some(usual), Some(longest)) = (usual, longest)
+        && usual > longest
+    {
+        table.fault(faults, "usual", format!("is {usual}, which is more than `longest` ({longest})"));
+    }
+    let window = Length::within(SignedDuration::from_secs(10), SignedDuration::from_hours(24 * 14));
+    let approval_window = window.read(&mut table, "approval_window", SignedDuration::from_hours(24), faults);
+    let ticket_required = table.truth("ticket_required", faults).unwrap_or(false);
+    let approval = table
+        .tables("approval", faults)
+        .into_iter()
+        .map(|table| requirement(table, faults))
+        .collect::<Vec<_>>();
+    let proof_table = table.table("proof", faults);
+    let proof = proof(proof_table, faults);
+    if way == Some(Way::Pim)
+        && let Some(longest) = longest
+        && longest < Term::FIVE_MINUTES
+    {
+        table.fault(
+            faults,
+            "longest",
+            "is less than 5m, and Entra PIM ends nothing sooner; use `way = \"assignment\"`",
+        );
+    }
+    table.finish(faults);
+    let name = name?;
+    Some(EligibleRole {
+        title: title.map_or_else(|| name.to_string(), |title| title.0),
+        name,
+        target: Target { way: way?, role_definition: role_definition?, scope: scope? },
+        eligible: eligible?,
+        denied: denied?,
+        longest: longest?,
+        usual: usual?,
+        approval: approval.into_iter().collect::<Option<_>>()?,
+        approval_window: approval_window?,
+        proof: proof?,
+        ticket_required,
+    })
+}
+
+fn requirement(mut table: Table, faults: &mut Faults) -> Option<ApprovalRequirement> {
+    if !table.has("count") {
+        table.fault(faults, "count", "is missing: how many people must say yes");
+    }
+    let count = table.whole("count", 1..=20, faults);
+    let from = subjects(&mut table, "from", faults);
+    if let (Some(count), Some(from)) = (count, &from) {
+        let users_only = from.iter().all(|subject| matches!(subject, Subject::User(_)));
+        let distinct = from.iter().collect::<BTreeSet<_>>().len();
+        if users_only && i64::try_from(distinct).is_ok_and(|people| people < count) {
+            table.fault(faults, "count", format!("asks for {count} people, and `from` names {distinct}"));
+        }
+    }
+    table.finish(faults);
+    let count = u8::try_from(count?).ok().and_then(NonZeroU8::new)?;
+    Some(ApprovalRequirement { count, from: from? })
+}
+
+fn proof(mut table: Table, faults: &mut Faults) -> Option<ProofRule> {
+    let strength = table.text::<WrittenStrength>("strength", faults).map_or(Strength::Mfa, |s| s.0);
+    let context =
+        if table.has("context") { Some(table.text::<WrittenContext>("context", faults)?.0) } else { None };
+    let freshness = Length::within(SignedDuration::from_secs(10), SignedDuration::from_hours(1)).read(
+        &mut table,
+        "fresh_within",
+        SignedDuration::from_mins(5),
+        faults,
+    );
+    let bound = table.text::<WrittenBound>("bound_by", faults).map_or(Bound::Nonce, |b| b.0);
+    table.finish(faults);
+    Some(ProofRule { strength, context, freshness: freshness?, bound })
+}
+
+/// A list of people that names somebody, nobody twice.
+fn subjects(table: &mut Table, key: &str, faults: &mut Faults) -> Option<Vec<Subject>> {
+    if !table.has(key) {
+        table.fault(faults, key, "is missing: a list such as `[\"group:{object id}\"]`");
+        return None;
+    }
+    let subjects: Vec<Subject> = table.texts(key, faults)?;
+    if subjects.is_empty() {
+        table.fault(faults, key, "names nobody");
+    }
+    let distinct = subjects.iter().collect::<BTreeSet<_>>().len();
+    if distinct != subjects.len() {
+        table.fault(faults, key, "names somebody twice");
+    }
+    Some(subjects)
+}
+
+struct Length {
+    shortest: SignedDuration,
+    longest: SignedDuration,
+}
+
+impl Length {
+    const fn within(shortest: SignedDuration, longest: SignedDuration) -> Self {
+        Self { shortest, longest }
+    }
+
+    fn read(
+        &self,
+        table: &mut Table,
+        key: &str,
+        usual: SignedDuration,
+        faults: &mut Faults,
+    ) -> Option<SignedDuration> {
+        if !table.has(key) {
+            return Some(usual);
+        }
+        let length = table.text::<humantime::Duration>(key, faults)?;
+        match SignedDuration::try_from(*length) {
+            Ok(length) if (self.shortest..=self.longest).contains(&length) => Some(length),
+            _ => {
+                let shown =
+                    |length: SignedDuration| humantime::format_duration(length.unsigned_abs()).to_string();
+                let range = format!("from {} to {}", shown(self.shortest), shown(self.longest));
+                table.fault(faults, key, format!("means {length}, and must be {range}"));
+                None
+            }
+        }
+    }
+}
+
+struct Title(String);
+
+impl FromStr for Title {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fits =
+            !text.trim().is_empty() && text.chars().count() <= 120 && !text.chars().any(char::is_control);
+        if fits {
+            Ok(Self(text.trim().to_owned()))
+        } else {
+            Err("1 to 120 characters on one line".to_owned())
+        }
+    }
+}
+
+struct WrittenStrength(Strength);
+
+impl FromStr for WrittenStrength {
+    type Err = Choice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Strength::Mfa, Strength::PhishingResistant]
+            .into_iter()
+            .find(|strength| strength.as_str() == text)
+            .map(Self)
+            .ok_or(Choice("`mfa` or `phishing-resistant`"))
+    }
+}
+
+struct WrittenBound(Bound);
+
+impl FromStr for WrittenBound {
+    type Err = Choice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "nonce" => Ok(Self(Bound::Nonce)),
+            "freshness" => Ok(Self(Bound::Loose)),
+            _ => Err(Choice("`nonce` or `freshness`")),
+        }
+    }
+}
+
+struct WrittenContext(AuthContext);
+
+impl FromStr for WrittenContext {
+    type Err = Choice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        AuthContext::new(text).map(Self).ok_or(Choice("an authentication context, `c1` to `c99`"))
+    }
+}
+
+/// What would have been right.
+#[derive(Debug)]
+struct Choice(&'static str);
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it must be {}", self.0)
+    }
+}

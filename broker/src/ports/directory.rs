@@ -1,0 +1,205 @@
+//! The directory: what holds assignments and knows who is in which group.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use elevate_core::activation::{Activation, State};
+use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Slot, Target};
+use jiff::Timestamp;
+
+use super::journal::Recorded;
+
+/// Entra ID, or what stands in for it.
+///
+/// A mutation has three answers: *done*, *refused* (it did not happen), *unclear* (it may have).
+/// Timeouts, resets, 5xx, conflicts and "already exists" after something was sent are unclear.
+#[async_trait]
+pub trait Directory: Send + Sync + std::fmt::Debug {
+    /// What the slot holds now, by a plain read.
+    ///
+    /// # Errors
+    /// The read gave no answer; nothing is known.
+    async fn look(&self, slot: &Slot) -> Result<Held, Unreachable>;
+
+    /// Grants what the permit's intent says, until its end. Where the permit says that an earlier try
+    /// may have got through, it reads first and sends again only what is not there.
+    async fn grant(&self, permit: &GrantPermit) -> GrantAnswer;
+
+    /// Takes away what the permit's intent may have given, and reads back. Deletes only what that
+    /// activation made.
+    async fn revoke(&self, permit: &RevokePermit) -> RevokeAnswer;
+
+    /// Which of `groups` the principal is in, nested groups included.
+    ///
+    /// # Errors
+    /// No answer, or no such principal.
+    async fn groups_of(
+        &self,
+        principal: Principal,
+        groups: &BTreeSet<ObjectId>,
+    ) -> Result<BTreeSet<ObjectId>, Unreachable>;
+
+    /// Every assignment of one role at one scope, whoever made it.
+    ///
+    /// # Errors
+    /// The listing gave no whole answer; nothing may be concluded from what is missing.
+    async fn assignments(&self, target: &Target) -> Result<Vec<Assignment>, Unreachable>;
+
+    /// How a person or group is called, for people to read; `None` when the directory does not say.
+    /// Never a ground for a decision.
+    async fn display_name(&self, object: ObjectId) -> Option<String>;
+}
+
+/// What a slot holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing.
+    Nothing,
+    /// An assignment, whoever made it.
+    By(AssignmentId),
+}
+
+/// One assignment as the directory lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// What the directory calls it.
+    pub id: AssignmentId,
+    /// Whose it is.
+    pub slot: Slot,
+}
+
+/// What became of a try to grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantAnswer {
+    /// The directory holds it, and it is active.
+    Done(AssignmentId),
+    /// It did not happen and will not: why, in words for the asker.
+    Refused(String),
+    /// It may have happened. Ask again, not before `after` has passed where the directory said so.
+    Unclear {
+        /// What was in the way, in words for an operator; holds no secret.
+        reason: String,
+        /// The directory's own wish.
+        after: Option<Duration>,
+    },
+}
+
+/// What became of a try to revoke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevokeAnswer {
+    /// A read shows it gone.
+    Gone,
+    /// Not confirmed. Try again, not before `after` has passed where the directory said so.
+    NotYet {
+        /// What was in the way, in words for an operator; holds no secret.
+        reason: String,
+        /// The directory's own wish: Entra PIM ends nothing in its first five minutes.
+        after: Option<Duration>,
+    },
+}
+
+/// The directory gave no answer to a question that changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the directory did not answer: {reason}")]
+pub struct Unreachable {
+    /// What was in the way; holds no secret.
+    pub reason: String,
+    /// How long it asked to be left alone.
+    pub after: Option<Duration>,
+}
+
+/// Leave to grant: only a recorded intent gives one, and nothing is granted without.
+#[derive(Debug, Clone)]
+pub struct GrantPermit {
+    activation: ActivationId,
+    slot: Slot,
+    target: Target,
+    not_after: Timestamp,
+    earlier_try: bool,
+}
+
+impl GrantPermit {
+    /// The permit of this intent; `None` when what is recorded is not an intent to grant.
+    pub fn from(recorded: &Recorded) -> Option<Self> {
+        let activation: &Activation = recorded;
+        let State::Activating { not_after, tries, .. } = activation.state else { return None };
+        Some(Self {
+            activation: activation.id,
+            slot: activation.slot(),
+            target: activation.request.asked.target,
+            not_after,
+            earlier_try: tries > 0 || !recorded.is_just_appended(),
+        })
+    }
+
+    /// For which activation: put where the directory keeps a note, so that ours is known as ours.
+    pub const fn activation(&self) -> ActivationId {
+        self.activation
+    }
+
+    /// Who, which role, where.
+    pub const fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// By which way.
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The end, as a second lock where the directory can keep one.
+    pub const fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// Whether an earlier try may have got through. If not, the slot was seen empty just now, and
+    /// "already exists" is somebody else's assignment: a refusal.
+    pub const fn has_earlier_try(&self) -> bool {
+        self.earlier_try
+    }
+}
+
+/// Leave to take away what one activation made.
+#[derive(Debug, Clone)]
+pub struct RevokePermit {
+    activation: ActivationId,
+    slot: Slot,
+    target: Target,
+    held: Option<AssignmentId>,
+}
+
+impl RevokePermit {
+    /// The permit of this record; `None` when it does not say that something is to be taken away.
+    pub fn from(recorded: &Recorded) -> Option<Self> {
+        let activation: &Activation = recorded;
+        let State::Revoking { held, .. } = &activation.state else { return None };
+        Some(Self {
+            activation: activation.id,
+            slot: activation.slot(),
+            target: activation.request.asked.target,
+            held: held.clone(),
+        })
+    }
+
+    /// Of which activation.
+    pub const fn activation(&self) -> ActivationId {
+        self.activation
+    }
+
+    /// Who, which role, where.
+    pub const fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// By which way it was granted.
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What the directory called it. Absent when no answer to the grant was ever heard: then what the
+    /// slot holds is ours, for it was seen empty before the intent was recorded.
+    pub const fn held(&self) -> Option<&AssignmentId> {
+        self.held.as_ref()
+    }
+}
