@@ -6,7 +6,7 @@ use std::num::NonZeroU8;
 use jiff::Timestamp;
 
 use crate::binding::Digest;
-use crate::names::{ObjectId, Principal, Subject};
+use crate::names::{ObjectId, Principal, RequestId, Subject};
 
 /// So many distinct people out of these. A role may list several; all must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct Approval {
     pub at: Timestamp,
     /// What they said with it.
     pub comment: String,
+    /// Their own id for this mutation: a repetition of the same call changes nothing and succeeds.
+    pub request_id: RequestId,
 }
 
 /// Why a yes does not count.
