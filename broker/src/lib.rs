@@ -8,7 +8,11 @@
 //! Who may know whom: `core` <- [`ports`] <- `workflow` <- {`grpc`, `reaper`}; the adapters ([`graph`],
 //! [`store`], [`identity`]) know [`ports`] and core and their own library, never each other; `app` wires.
 
+pub mod clock;
 pub mod graph;
+pub mod grpc;
 pub mod identity;
 pub mod ports;
+pub mod reaper;
 pub mod store;
+pub mod workflow;

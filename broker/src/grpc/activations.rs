@@ -1,0 +1,184 @@
+//! `ActivationService`.
+
+use elevate_proto::v1 as api;
+use elevate_proto::v1::activation_service_server::ActivationService;
+use tokio::sync::broadcast::error::RecvError;
+use tonic::{Request, Response, Status};
+
+use super::streams::{self, Answers};
+use super::{Api, Attempt, from_proto, status, to_proto};
+use crate::ports::journal::{Filter, Found};
+
+#[tonic::async_trait]
+impl ActivationService for Api {
+    async fn prepare_activation(
+        &self,
+        request: Request<api::PrepareActivationRequest>,
+    ) -> Result<Response<api::PrepareActivationResponse>, Status> {
+        self.answer(None, request, |api, caller, message| async move {
+            let api::PrepareActivationRequest { role, term_seconds, justification, ticket } = message;
+            let wish = from_proto::wish(&role, term_seconds, &justification, ticket)?;
+            let prepared = api.inner.workflow.prepare(&caller, &wish).await?;
+            let asked = &prepared.asked;
+            Ok(api::PrepareActivationResponse {
+                challenge: Some(to_proto::challenge(
+                    prepared.challenge,
+                    asked.digest(),
+                    &prepared.offer.proof,
+                )),
+                directory_role: Some(to_proto::target(&asked.target)),
+                title: prepared.offer.title,
+                term_seconds: i64::from(asked.term.seconds()),
+                requirements: to_proto::requirements(&prepared.offer.approval),
+                approval_window_seconds: prepared.offer.approval_window.as_secs(),
+                policy_version: i64::try_from(asked.policy.0).unwrap_or(i64::MAX),
+                principal: Some(to_proto::principal(asked.principal)),
+            })
+        })
+        .await
+    }
+
+    async fn request_activation(
+        &self,
+        request: Request<api::RequestActivationRequest>,
+    ) -> Result<Response<api::Activation>, Status> {
+        let attempt = Attempt::on_role("RequestActivation", &request.get_ref().role);
+        self.answer(attempt, request, |api, caller, message| async move {
+            let api::RequestActivationRequest {
+                request_id,
+                role,
+                term_seconds,
+                justification,
+                ticket,
+                policy_version,
+                proof,
+            } = message;
+            let request_id = from_proto::request_id(&request_id)?;
+            let wish = from_proto::wish(&role, term_seconds, &justification, ticket)?;
+            let version = from_proto::policy_version(policy_version, "policy_version")?;
+            let api::Proof { id_token, challenge } = from_proto::proof(proof)?;
+            let workflow = &api.inner.workflow;
+            let recorded =
+                workflow.request(&caller, request_id, &wish, version, &id_token, &challenge).await?;
+            Ok(api.named(&recorded).await)
+        })
+        .await
+    }
+
+    async fn get_activation(
+        &self,
+        request: Request<api::GetActivationRequest>,
+    ) -> Result<Response<api::Activation>, Status> {
+        self.answer(None, request, |api, caller, api::GetActivationRequest { id }| async move {
+            let recorded = api.inner.workflow.show(&caller, from_proto::activation_id(&id)?).await?;
+            Ok(api.named(&recorded).await)
+        })
+        .await
+    }
+
+    async fn list_activations(
+        &self,
+        request: Request<api::ListActivationsRequest>,
+    ) -> Result<Response<api::ListActivationsResponse>, Status> {
+        self.answer(None, request, |api, caller, message| async move {
+            let api::ListActivationsRequest { everybody, role, include_closed, page_size, page_token } =
+                message;
+            let filter = Filter {
+                role: if role.is_empty() { None } else { Some(from_proto::role(&role)?) },
+                live_only: !include_closed,
+                ..Filter::default()
+            };
+            let page = from_proto::page(page_size, &page_token, 50, 100)?;
+            let found = api.inner.workflow.list(&caller, filter, everybody, &page).await?;
+            let (activations, next_page_token) = api.page_of(&found).await;
+            Ok(api::ListActivationsResponse { activations, next_page_token })
+        })
+        .await
+    }
+
+    type WatchActivationStream = Answers<api::Activation>;
+
+    async fn watch_activation(
+        &self,
+        request: Request<api::WatchActivationRequest>,
+    ) -> Result<Response<Self::WatchActivationStream>, Status> {
+        let caller = self.caller(request.metadata()).await?;
+        let api::WatchActivationRequest { id } = request.into_inner();
+        let id = from_proto::activation_id(&id).map_err(|refusal| status::from(&refusal))?;
+        let open = self.inner.streams.open(caller.principal)?;
+        // Listen first, then look: no change falls between the two.
+        let mut changes = self.inner.workflow.changes();
+        let first = self.inner.workflow.show(&caller, id).await.map_err(|refusal| status::from(&refusal))?;
+        let (sender, answers) = streams::fed();
+        let api = self.clone();
+        tokio::spawn(async move {
+            let _counted = open;
+            let mut shown = first;
+            let deadline = tokio::time::Instant::now() + streams::LONGEST;
+            loop {
+                let live = shown.is_live();
+                let message = api.named(&shown).await;
+                if sender.send(Ok(message)).await.is_err() || !live {
+                    return;
+                }
+                loop {
+                    let changed = tokio::select! {
+                        changed = changes.recv() => changed,
+                        () = sender.closed() => return,
+                        () = tokio::time::sleep_until(deadline) => return,
+                    };
+                    match changed {
+                        Ok(other) if other != id => continue,
+                        Ok(_) | Err(RecvError::Lagged(_)) => {}
+                        Err(RecvError::Closed) => return,
+                    }
+                    match api.inner.workflow.show(&caller, id).await {
+                        Ok(now) if now.version > shown.version => {
+                            shown = now;
+                            break;
+                        }
+                        Ok(_) => {}
+                        Err(refusal) => {
+                            let _ = sender.send(Err(status::from(&refusal))).await;
+                            return;
+                        }
+                    }
+                }
+            }
+        });
+        Ok(Response::new(answers))
+    }
+
+    async fn withdraw_activation(
+        &self,
+        request: Request<api::WithdrawActivationRequest>,
+    ) -> Result<Response<api::Activation>, Status> {
+        let attempt = Attempt::on_activation("WithdrawActivation", &request.get_ref().id);
+        self.answer(attempt, request, |api, caller, api::WithdrawActivationRequest { id }| async move {
+            let recorded = api.inner.workflow.withdraw(&caller, from_proto::activation_id(&id)?).await?;
+            Ok(api.named(&recorded).await)
+        })
+        .await
+    }
+
+    async fn deactivate_activation(
+        &self,
+        request: Request<api::DeactivateActivationRequest>,
+    ) -> Result<Response<api::Activation>, Status> {
+        let attempt = Attempt::on_activation("DeactivateActivation", &request.get_ref().id);
+        self.answer(attempt, request, |api, caller, api::DeactivateActivationRequest { id }| async move {
+            let recorded = api.inner.workflow.deactivate(&caller, from_proto::activation_id(&id)?).await?;
+            Ok(api.named(&recorded).await)
+        })
+        .await
+    }
+}
+
+impl Api {
+    pub(super) async fn page_of(&self, found: &Found) -> (Vec<api::Activation>, String) {
+        let mut activations: Vec<_> =
+            found.activations.iter().map(|recorded| to_proto::activation(recorded)).collect();
+        self.inner.names.fill(&mut activations).await;
+        (activations, found.next.map(|id| id.to_string()).unwrap_or_default())
+    }
+}

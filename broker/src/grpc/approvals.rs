@@ -1,0 +1,82 @@
+//! `ApprovalService`.
+
+use elevate_core::binding::approval_digest;
+use elevate_proto::v1 as api;
+use elevate_proto::v1::approval_service_server::ApprovalService;
+use tonic::{Request, Response, Status};
+
+use super::{Api, Attempt, from_proto, to_proto};
+use crate::workflow::Yes;
+
+/// The longest comment or reason, in characters.
+const WORDS_MAX: usize = 1000;
+
+#[tonic::async_trait]
+impl ApprovalService for Api {
+    async fn list_pending_approvals(
+        &self,
+        request: Request<api::ListPendingApprovalsRequest>,
+    ) -> Result<Response<api::ListPendingApprovalsResponse>, Status> {
+        self.answer(None, request, |api, caller, message| async move {
+            let api::ListPendingApprovalsRequest { page_size, page_token } = message;
+            let page = from_proto::page(page_size, &page_token, 50, 100)?;
+            let found = api.inner.workflow.pending(&caller, &page).await?;
+            let (activations, next_page_token) = api.page_of(&found).await;
+            Ok(api::ListPendingApprovalsResponse { activations, next_page_token })
+        })
+        .await
+    }
+
+    async fn prepare_approval(
+        &self,
+        request: Request<api::PrepareApprovalRequest>,
+    ) -> Result<Response<api::PrepareApprovalResponse>, Status> {
+        self.answer(None, request, |api, caller, api::PrepareApprovalRequest { id }| async move {
+            let id = from_proto::activation_id(&id)?;
+            let (recorded, offer, challenge) = api.inner.workflow.prepare_approval(&caller, id).await?;
+            let digest = approval_digest(id, recorded.digest);
+            Ok(api::PrepareApprovalResponse {
+                challenge: Some(to_proto::challenge(challenge, digest, &offer.proof.for_approval())),
+                activation: Some(api.named(&recorded).await),
+            })
+        })
+        .await
+    }
+
+    async fn approve_activation(
+        &self,
+        request: Request<api::ApproveActivationRequest>,
+    ) -> Result<Response<api::Activation>, Status> {
+        let attempt = Attempt::on_activation("ApproveActivation", &request.get_ref().id);
+        self.answer(attempt, request, |api, caller, message| async move {
+            let api::ApproveActivationRequest { request_id, id, digest, comment, proof } = message;
+            let id = from_proto::activation_id(&id)?;
+            let api::Proof { id_token, challenge } = from_proto::proof(proof)?;
+            let comment = from_proto::words("comment", &comment, WORDS_MAX, true)?;
+            let yes = Yes {
+                request_id: from_proto::request_id(&request_id)?,
+                digest: from_proto::digest(&digest)?,
+                comment: &comment,
+                proof: &id_token,
+                challenge: &challenge,
+            };
+            let recorded = api.inner.workflow.approve(&caller, id, yes).await?;
+            Ok(api.named(&recorded).await)
+        })
+        .await
+    }
+
+    async fn deny_activation(
+        &self,
+        request: Request<api::DenyActivationRequest>,
+    ) -> Result<Response<api::Activation>, Status> {
+        let attempt = Attempt::on_activation("DenyActivation", &request.get_ref().id);
+        self.answer(attempt, request, |api, caller, api::DenyActivationRequest { id, reason }| async move {
+            let id = from_proto::activation_id(&id)?;
+            let reason = from_proto::words("reason", &reason, WORDS_MAX, false)?;
+            let recorded = api.inner.workflow.deny(&caller, id, &reason).await?;
+            Ok(api.named(&recorded).await)
+        })
+        .await
+    }
+}

@@ -1,0 +1,131 @@
+//! Messages to our words. What does not fit is refused here, with its field.
+
+use std::str::FromStr;
+
+use elevate_core::binding::Digest;
+use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Ticket};
+use elevate_core::policy::{self, PolicyVersion};
+use elevate_core::term::Term;
+use elevate_proto::v1 as api;
+
+use crate::ports::journal::Page;
+use crate::workflow::{Refusal, Wish};
+
+pub(super) fn field<T>(field: &'static str, text: &str) -> Result<T, Refusal>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    text.parse().map_err(|error: T::Err| Refusal::Field { field, problem: error.to_string() })
+}
+
+pub(super) fn activation_id(text: &str) -> Result<ActivationId, Refusal> {
+    field("id", text)
+}
+
+pub(super) fn request_id(text: &str) -> Result<RequestId, Refusal> {
+    field("request_id", text)
+}
+
+/// A name that could be no role's is answered like a role that is not there: in one way.
+pub(super) fn role(text: &str) -> Result<RoleName, Refusal> {
+    field("role", text)
+}
+
+pub(super) fn term(role: &RoleName, seconds: i64) -> Result<Option<Term>, Refusal> {
+    if seconds == 0 {
+        return Ok(None);
+    }
+    Term::from_seconds(seconds).map(Some).map_err(|error| {
+        let asked_too_much = seconds > i64::from(Term::LONGEST.seconds());
+        if asked_too_much {
+            // The longest of all is the nearest that can be said without an offer.
+            Refusal::Rule(policy::Refusal::TooLong {
+                role: role.clone(),
+                asked: Term::LONGEST,
+                longest: Term::LONGEST,
+            })
+        } else {
+            Refusal::Field { field: "term_seconds", problem: error.to_string() }
+        }
+    })
+}
+
+pub(super) fn justification(text: &str) -> Result<Justification, Refusal> {
+    if text.trim().is_empty() {
+        return Err(Refusal::JustificationMissing);
+    }
+    field("justification", text)
+}
+
+pub(super) fn ticket(ticket: Option<api::Ticket>) -> Result<Option<Ticket>, Refusal> {
+    let Some(api::Ticket { number, system }) = ticket else { return Ok(None) };
+    if number.is_empty() && system.is_empty() {
+        return Ok(None);
+    }
+    Ticket::new(&number, &system)
+        .map(Some)
+        .map_err(|error| Refusal::Field { field: "ticket", problem: error.to_string() })
+}
+
+pub(super) fn wish(
+    role_text: &str,
+    seconds: i64,
+    why: &str,
+    under: Option<api::Ticket>,
+) -> Result<Wish, Refusal> {
+    let role = role(role_text)?;
+    let term = term(&role, seconds)?;
+    Ok(Wish { role, term, justification: justification(why)?, ticket: ticket(under)? })
+}
+
+pub(super) fn policy_version(number: i64, field: &'static str) -> Result<PolicyVersion, Refusal> {
+    let wrong = |_| Refusal::Field { field, problem: "must not be negative".to_owned() };
+    u64::try_from(number).map(PolicyVersion).map_err(wrong)
+}
+
+pub(super) fn digest(text: &str) -> Result<Digest, Refusal> {
+    let wrong =
+        || Refusal::Field { field: "digest", problem: "must be 64 digits of lower-case hex".to_owned() };
+    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        return Err(wrong());
+    }
+    let mut bytes = [0_u8; 32];
+    for (byte, place) in bytes.iter_mut().zip(0..) {
+        let pair = text.get(place * 2..place * 2 + 2).ok_or_else(wrong)?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+    }
+    Ok(Digest::from_bytes(bytes))
+}
+
+/// A free text of one to `max` characters (or none, where `optional`).
+pub(super) fn words(field: &'static str, text: &str, max: usize, optional: bool) -> Result<String, Refusal> {
+    let text = text.trim();
+    let plain = text.chars().all(|c| c == '\n' || !c.is_control());
+    if text.chars().count() > max || !plain || (text.is_empty() && !optional) {
+        let least = i32::from(!optional);
+        let problem = format!("must be {least} to {max} characters, without control characters");
+        return Err(Refusal::Field { field, problem });
+    }
+    Ok(text.to_owned())
+}
+
+/// A proof, or none: an absent one is an empty one, and no token is empty.
+pub(super) fn proof(proof: Option<api::Proof>) -> Result<api::Proof, Refusal> {
+    proof.ok_or_else(|| Refusal::Field {
+        field: "proof",
+        problem: "is missing: prepare, sign in for the challenge, and send the ID token".to_owned(),
+    })
+}
+
+pub(super) fn size(asked: i32, usual: usize, most: usize) -> Result<usize, Refusal> {
+    match usize::try_from(asked) {
+        Ok(0) => Ok(usual),
+        Ok(size) if size <= most => Ok(size),
+        _ => Err(Refusal::Field { field: "page_size", problem: format!("must be from 0 to {most}") }),
+    }
+}
+
+pub(super) fn page(asked: i32, token: &str, usual: usize, most: usize) -> Result<Page, Refusal> {
+    let after = if token.is_empty() { None } else { Some(field("page_token", token)?) };
+    Ok(Page { limit: size(asked, usual, most)?, after })
+}

@@ -1,0 +1,33 @@
+//! `SessionService`.
+
+use elevate_proto::v1 as api;
+use elevate_proto::v1::session_service_server::SessionService;
+use tonic::{Request, Response, Status};
+
+use super::{Api, SignIn, to_proto};
+use crate::ports::verifier::CallerKind;
+
+#[tonic::async_trait]
+impl SessionService for Api {
+    async fn get_sign_in(&self, _: Request<api::GetSignInRequest>) -> Result<Response<api::SignIn>, Status> {
+        let SignIn { issuer, client_id, scope } = self.inner.sign_in.clone();
+        Ok(Response::new(api::SignIn { issuer, client_id, scope }))
+    }
+
+    async fn get_caller(
+        &self,
+        request: Request<api::GetCallerRequest>,
+    ) -> Result<Response<api::Caller>, Status> {
+        self.answer(None, request, |_, caller, api::GetCallerRequest {}| async move {
+            let mut principal = to_proto::principal(caller.principal);
+            principal.display_name = caller.name;
+            Ok(api::Caller {
+                principal: Some(principal),
+                workload: caller.kind == CallerKind::Workload,
+                app_roles: caller.roles.iter().map(|role| role.word().to_owned()).collect(),
+                broker_version: env!("CARGO_PKG_VERSION").to_owned(),
+            })
+        })
+        .await
+    }
+}

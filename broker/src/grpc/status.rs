@@ -1,0 +1,109 @@
+//! The one table from refusals to gRPC: code, stable reason, and what else a client can act on.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use elevate_core::approval::ApprovalRefusal;
+use elevate_core::policy;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+use uuid::Uuid;
+
+use crate::ports::verifier::TokenRefusal;
+use crate::workflow::Refusal;
+
+/// The `domain` of every error.
+const DOMAIN: &str = "elevate";
+
+/// What a caller is told.
+pub(super) fn from(refusal: &Refusal) -> Status {
+    if let Refusal::Store(fault) = refusal {
+        return internal(fault);
+    }
+    let mut details = ErrorDetails::with_error_info(refusal.reason(), DOMAIN, HashMap::new());
+    match refusal {
+        Refusal::Field { field, problem } => {
+            details.add_bad_request_violation(*field, problem);
+        }
+        Refusal::JustificationMissing => {
+            details.add_bad_request_violation("justification", refusal.to_string());
+        }
+        Refusal::Rule(policy::Refusal::TooLong { .. } | policy::Refusal::TooShort { .. }) => {
+            details.add_bad_request_violation("term_seconds", refusal.to_string());
+        }
+        Refusal::Rule(policy::Refusal::TicketMissing { .. }) => {
+            details.add_bad_request_violation("ticket", refusal.to_string());
+        }
+        Refusal::PolicyInvalid(faults) => {
+            for fault in faults.iter() {
+                details.add_bad_request_violation(format!("{}: {}", fault.place, fault.key), &fault.problem);
+            }
+        }
+        Refusal::Unreachable(unreachable) => {
+            details.set_retry_info(Some(unreachable.after.unwrap_or(Duration::from_secs(5))));
+        }
+        Refusal::Token(TokenRefusal::Unreachable { .. }) | Refusal::Draining => {
+            details.set_retry_info(Some(Duration::from_secs(5)));
+        }
+        _ => {}
+    }
+    Status::with_error_details(code(refusal), refusal.to_string(), details)
+}
+
+/// No `_`: a new refusal must be given its code here.
+const fn code(refusal: &Refusal) -> Code {
+    match refusal {
+        Refusal::Field { .. }
+        | Refusal::JustificationMissing
+        | Refusal::PolicyInvalid(_)
+        | Refusal::Rule(
+            policy::Refusal::TooLong { .. }
+            | policy::Refusal::TooShort { .. }
+            | policy::Refusal::TicketMissing { .. },
+        ) => Code::InvalidArgument,
+        Refusal::Rule(policy::Refusal::NotOffered { .. }) | Refusal::ActivationNotFound => Code::NotFound,
+        Refusal::Token(TokenRefusal::Invalid(_)) => Code::Unauthenticated,
+        Refusal::Token(TokenRefusal::Unreachable { .. }) | Refusal::Unreachable(_) | Refusal::Draining => {
+            Code::Unavailable
+        }
+        Refusal::Token(
+            TokenRefusal::NotAProof(_)
+            | TokenRefusal::Foreign
+            | TokenRefusal::Stale { .. }
+            | TokenRefusal::Weak { .. }
+            | TokenRefusal::Unbound { .. },
+        )
+        | Refusal::ProofUsed
+        | Refusal::Approval(ApprovalRefusal::Own | ApprovalRefusal::NotAnApprover)
+        | Refusal::NotAllowed { .. }
+        | Refusal::PeopleOnly => Code::PermissionDenied,
+        Refusal::Approval(ApprovalRefusal::Twice) | Refusal::SlotTaken { .. } => Code::AlreadyExists,
+        Refusal::AssignedElsewhere | Refusal::WrongState { .. } | Refusal::NoPolicy => {
+            Code::FailedPrecondition
+        }
+        Refusal::Changed(_) | Refusal::PolicyMoved { .. } | Refusal::Contended => Code::Aborted,
+        Refusal::Store(_) => Code::Internal,
+    }
+}
+
+/// Ours: the log says what, the caller gets an id to point at it.
+pub(super) fn internal(fault: &dyn std::fmt::Display) -> Status {
+    let id = Uuid::new_v4();
+    tracing::error!(%id, %fault, "a call ended in disorder");
+    let details = ErrorDetails::with_error_info("INTERNAL", DOMAIN, [("id".to_owned(), id.to_string())]);
+    let text = format!("the broker failed; give this id to its operator: {id}");
+    Status::with_error_details(Code::Internal, text, details)
+}
+
+/// Over a rate.
+pub(super) fn too_many(who: &str, wait: Duration) -> Status {
+    let mut details = ErrorDetails::with_error_info("TOO_MANY", DOMAIN, HashMap::new());
+    details.set_retry_info(Some(wait));
+    let text = format!("{who} over the rate of calls; try again in {} s", wait.as_secs().saturating_add(1));
+    Status::with_error_details(Code::ResourceExhausted, text, details)
+}
+
+/// Over a number of open streams.
+pub(super) fn too_many_streams() -> Status {
+    too_many("you have too many streams open and are", Duration::from_secs(30))
+}

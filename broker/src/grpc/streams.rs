@@ -1,0 +1,69 @@
+//! Streams: how many, how long, and how they end.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use elevate_core::names::Principal;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::status;
+
+/// Open streams of one principal, and of all.
+const EACH: usize = 16;
+const ALL: usize = 2000;
+
+/// A stream ends after this long, and the client comes back with a token that is good then.
+pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// What a streaming call answers with.
+pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Counts open streams.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    open: Arc<Mutex<HashMap<Principal, usize>>>,
+}
+
+/// One open stream; counted until dropped.
+#[derive(Debug)]
+pub(super) struct Open {
+    principal: Principal,
+    open: Arc<Mutex<HashMap<Principal, usize>>>,
+}
+
+impl Streams {
+    /// A place for one more stream of this principal.
+    pub(super) fn open(&self, principal: Principal) -> Result<Open, Status> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = open.values().sum();
+        let own = open.entry(principal).or_insert(0);
+        if *own >= EACH || all >= ALL {
+            return Err(status::too_many_streams());
+        }
+        *own = own.saturating_add(1);
+        Ok(Open { principal, open: Arc::clone(&self.open) })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = open.get_mut(&self.principal) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                open.remove(&self.principal);
+            }
+        }
+    }
+}
+
+/// A stream fed by a task: what it sends is waited for by the client, so a slow one holds nobody up.
+pub(super) fn fed<T: Send + 'static>() -> (mpsc::Sender<Result<T, Status>>, Answers<T>) {
+    let (sender, receiver) = mpsc::channel(16);
+    (sender, Box::pin(ReceiverStream::new(receiver)))
+}

@@ -1,0 +1,305 @@
+//! Our words to messages.
+
+use std::collections::BTreeMap;
+
+use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Outcome, ProofShown, State};
+use elevate_core::approval::ApprovalRequirement;
+use elevate_core::names::{Principal, Target};
+use elevate_core::policy::{Bound, EligibleRole, ProofRule};
+use elevate_proto::v1 as api;
+use jiff::{SignedDuration, Timestamp};
+use prost_types::Timestamp as WireTime;
+
+use crate::ports::journal::{AppliedPolicy, Entry, Note, Position, Said};
+use crate::ports::verifier::Challenge;
+
+pub(super) fn time(at: Timestamp) -> WireTime {
+    WireTime { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
+}
+
+pub(super) fn principal(principal: Principal) -> api::Principal {
+    api::Principal {
+        tenant_id: principal.tenant.to_string(),
+        object_id: principal.object.to_string(),
+        display_name: String::new(),
+    }
+}
+
+pub(super) fn target(target: &Target) -> api::DirectoryRole {
+    api::DirectoryRole {
+        way: target.way.to_string(),
+        role_definition_id: target.role_definition.to_string(),
+        scope: target.scope.to_string(),
+    }
+}
+
+pub(super) fn requirements(requirements: &[ApprovalRequirement]) -> Vec<api::ApprovalRequirement> {
+    requirements
+        .iter()
+        .map(|requirement| api::ApprovalRequirement {
+            count: i32::from(requirement.count.get()),
+            from: requirement.from.iter().map(ToString::to_string).collect(),
+        })
+        .collect()
+}
+
+pub(super) fn proof_rule(rule: &ProofRule) -> api::ProofRequirement {
+    api::ProofRequirement {
+        strength: rule.strength.as_str().to_owned(),
+        auth_context: rule.context.as_ref().map(|context| context.as_str().to_owned()).unwrap_or_default(),
+        fresh_within_seconds: rule.freshness.as_secs(),
+        nonce_required: rule.bound == Bound::Nonce,
+    }
+}
+
+pub(super) fn challenge(
+    challenge: Challenge,
+    digest: elevate_core::binding::Digest,
+    rule: &ProofRule,
+) -> api::Challenge {
+    let Challenge { text, nonce, expires_at } = challenge;
+    api::Challenge {
+        challenge: text,
+        nonce,
+        digest: digest.to_string(),
+        expires_at: Some(time(expires_at)),
+        requirement: Some(proof_rule(rule)),
+    }
+}
+
+pub(super) fn role(offer: &EligibleRole, activation: Option<api::Activation>) -> api::EligibleRole {
+    api::EligibleRole {
+        name: offer.name.to_string(),
+        title: offer.title.clone(),
+        directory_role: Some(target(&offer.target)),
+        longest_seconds: i64::from(offer.longest.seconds()),
+        usual_seconds: i64::from(offer.usual.seconds()),
+        requirements: requirements(&offer.approval),
+        approval_window_seconds: offer.approval_window.as_secs(),
+        proof: Some(proof_rule(&offer.proof)),
+        ticket_required: offer.ticket_required,
+        activation,
+    }
+}
+
+pub(super) fn activation(activation: &Activation) -> api::Activation {
+    let request = &activation.request;
+    let asked = &request.asked;
+    let mut message = api::Activation {
+        id: activation.id.to_string(),
+        principal: Some(principal(asked.principal)),
+        role: asked.role.to_string(),
+        directory_role: Some(target(&asked.target)),
+        term_seconds: i64::from(asked.term.seconds()),
+        justification: asked.justification.as_str().to_owned(),
+        ticket: asked.ticket.as_ref().map(|ticket| api::Ticket {
+            number: ticket.number().to_owned(),
+            system: ticket.system().to_owned(),
+        }),
+        requested_at: Some(time(request.at)),
+        requirements: requirements(&request.requirements),
+        approvals: activation
+            .approvals
+            .iter()
+            .map(|approval| api::Approval {
+                approver: Some(principal(approval.approver)),
+                at: Some(time(approval.at)),
+                comment: approval.comment.clone(),
+            })
+            .collect(),
+        approvals_needed: i32::try_from(activation.still_needed()).unwrap_or(i32::MAX),
+        policy_version: i64::try_from(asked.policy.0).unwrap_or(i64::MAX),
+        version: i64::try_from(activation.version).unwrap_or(i64::MAX),
+        digest: activation.digest.to_string(),
+        ..api::Activation::default()
+    };
+    match &activation.state {
+        State::Requested => message.set_state(api::ActivationState::Requested),
+        State::AwaitingApproval { lapses_at } => {
+            message.set_state(api::ActivationState::AwaitingApproval);
+            message.answer_needed_by = Some(time(*lapses_at));
+        }
+        State::Scheduled { starts_at, tries, .. } => {
+            message.set_state(api::ActivationState::Scheduled);
+            message.starts_at = Some(time(*starts_at));
+            message.tries = i32::try_from(*tries).unwrap_or(i32::MAX);
+        }
+        State::Activating { not_after, tries, .. } => {
+            message.set_state(api::ActivationState::Activating);
+            message.held_until = Some(time(*not_after));
+            message.tries = i32::try_from(*tries).unwrap_or(i32::MAX);
+        }
+        State::Active { not_after, .. } => {
+            message.set_state(api::ActivationState::Active);
+            message.held_until = Some(time(*not_after));
+        }
+        State::Revoking { not_after, cause, tries, retry_at, .. } => {
+            message.set_state(api::ActivationState::Revoking);
+            message.held_until = Some(time(*not_after));
+            message.tries = i32::try_from(*tries).unwrap_or(i32::MAX);
+            message.detail = match (tries, cause) {
+                (0, _) => "being taken away".to_owned(),
+                (_, Cause::Deactivated) => format!("given back; the directory is asked again at {retry_at}"),
+                (_, _) => format!("not confirmed gone yet; the directory is asked again at {retry_at}"),
+            };
+        }
+        State::Closed { outcome, at } => {
+            message.set_state(api::ActivationState::Closed);
+            message.closed_at = Some(time(*at));
+            let (word, detail) = self::outcome(outcome);
+            message.set_outcome(word);
+            message.detail = detail;
+        }
+    }
+    message
+}
+
+fn outcome(outcome: &Outcome) -> (api::Outcome, String) {
+    match outcome {
+        Outcome::Denied { reason } => (api::Outcome::Denied, reason.clone()),
+        Outcome::Lapsed => (api::Outcome::Lapsed, String::new()),
+        Outcome::Withdrawn => (api::Outcome::Withdrawn, String::new()),
+        Outcome::Failed { reason } => (api::Outcome::Failed, reason.clone()),
+        Outcome::Ended(Cause::Expired) => (api::Outcome::Expired, String::new()),
+        Outcome::Ended(Cause::Deactivated) => (api::Outcome::Deactivated, String::new()),
+        Outcome::Ended(Cause::Revoked { reason }) => (api::Outcome::Revoked, reason.clone()),
+        Outcome::Ended(Cause::Unfinished) => (api::Outcome::Unfinished, String::new()),
+        Outcome::RemovedElsewhere => (api::Outcome::RemovedElsewhere, String::new()),
+        Outcome::TakenOver { by } => (api::Outcome::TakenOver, format!("continued by {by}")),
+    }
+}
+
+pub(super) fn policy(applied: &AppliedPolicy) -> api::Policy {
+    api::Policy {
+        version: i64::try_from(applied.version.0).unwrap_or(i64::MAX),
+        text: applied.text.clone(),
+        applied_by: Some(principal(applied.by)),
+        applied_at: Some(time(applied.at)),
+    }
+}
+
+pub(super) fn position(position: Position) -> i64 {
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}
+
+/// An entry of the record. `about` is the activation it belongs to, for its holder and role.
+pub(super) fn entry(entry: &Entry, about: Option<&Activation>) -> api::AuditEntry {
+    let mut message = api::AuditEntry { position: position(entry.position), ..api::AuditEntry::default() };
+    match &entry.said {
+        Said::Activation { id, version, event } => {
+            let Event { at, by, change } = event;
+            message.at = Some(time(*at));
+            message.event = change.word().to_owned();
+            message.actor = actor(*by);
+            message.activation_id = id.to_string();
+            message.details = change_details(change);
+            message.details.insert("version".to_owned(), version.to_string());
+            if let Some(activation) = about {
+                message.principal = Some(principal(activation.request.asked.principal));
+                message.role = activation.request.asked.role.to_string();
+            }
+        }
+        Said::Note(note) => self::note(note, &mut message),
+    }
+    message
+}
+
+fn actor(by: Actor) -> Option<api::Principal> {
+    match by {
+        Actor::Principal(who) => Some(principal(who)),
+        Actor::Broker => None,
+    }
+}
+
+fn note(note: &Note, message: &mut api::AuditEntry) {
+    let set = |details: &mut BTreeMap<String, String>, key: &str, value: String| {
+        details.insert(key.to_owned(), value);
+    };
+    message.at = Some(time(note.at()));
+    match note {
+        Note::PolicyApplied(AppliedPolicy { version, text, by, at: _ }) => {
+            message.event = "policy-applied".to_owned();
+            message.actor = Some(principal(*by));
+            set(&mut message.details, "policy_version", version.to_string());
+            set(&mut message.details, "bytes", text.len().to_string());
+        }
+        Note::Refused { caller, attempt, reason, role, activation, at: _ } => {
+            message.event = "attempt-refused".to_owned();
+            message.actor = caller.map(principal);
+            message.role = role.as_ref().map(ToString::to_string).unwrap_or_default();
+            message.activation_id = activation.map(|id| id.to_string()).unwrap_or_default();
+            set(&mut message.details, "attempt", attempt.clone());
+            set(&mut message.details, "reason", reason.clone());
+        }
+        Note::Broker { what, version, at: _ } => {
+            message.event = format!("broker-{what}");
+            set(&mut message.details, "broker_version", version.clone());
+        }
+        Note::Drift { slot, assignment, at: _ } => {
+            message.event = "drift".to_owned();
+            message.principal = Some(principal(slot.principal));
+            set(&mut message.details, "role_definition_id", slot.role_definition.to_string());
+            set(&mut message.details, "scope", slot.scope.to_string());
+            set(&mut message.details, "assignment", assignment.clone());
+        }
+    }
+}
+
+fn change_details(change: &Change) -> BTreeMap<String, String> {
+    let details: Vec<(&str, String)> = match change {
+        Change::Requested(request) => {
+            let asked = &request.asked;
+            let mut details = vec![
+                ("justification", asked.justification.as_str().to_owned()),
+                ("term_seconds", asked.term.seconds().to_string()),
+                ("policy_version", asked.policy.to_string()),
+                ("digest", asked.digest().to_string()),
+                ("request_id", request.request_id.to_string()),
+                ("approval_window_seconds", seconds(request.approval_window)),
+            ];
+            if let Some(ticket) = &asked.ticket {
+                details.push(("ticket_number", ticket.number().to_owned()));
+                details.push(("ticket_system", ticket.system().to_owned()));
+            }
+            details.extend(proof_details(&request.proof));
+            details
+        }
+        Change::ApprovalSought { lapses_at } => vec![("answer_needed_by", lapses_at.to_string())],
+        Change::Approved(approval, proof) => {
+            let mut details =
+                vec![("comment", approval.comment.clone()), ("digest", approval.request.to_string())];
+            details.extend(proof_details(proof));
+            details
+        }
+        Change::Denied { reason } | Change::Refused { reason } => vec![("reason", reason.clone())],
+        Change::Withdrawn | Change::Lapsed | Change::Removed | Change::RemovedElsewhere => Vec::new(),
+        Change::Scheduled { starts_at, lapses_at } => {
+            vec![("starts_at", starts_at.to_string()), ("lapses_at", lapses_at.to_string())]
+        }
+        Change::ActivationBegun { not_after } => vec![("held_until", not_after.to_string())],
+        Change::Activated { held } => vec![("assignment", held.to_string())],
+        Change::Postponed { retry_at, reason } => {
+            vec![("retry_at", retry_at.to_string()), ("reason", reason.clone())]
+        }
+        Change::RevocationBegun(cause) => match cause {
+            Cause::Expired => vec![("cause", "expired".to_owned())],
+            Cause::Deactivated => vec![("cause", "deactivated".to_owned())],
+            Cause::Revoked { reason } => vec![("cause", "revoked".to_owned()), ("reason", reason.clone())],
+            Cause::Unfinished => vec![("cause", "unfinished".to_owned())],
+        },
+        Change::TakenOver { by } => vec![("by", by.to_string())],
+    };
+    details.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn proof_details(proof: &ProofShown) -> [(&'static str, String); 3] {
+    [
+        ("signed_in_at", proof.signed_in_at.to_string()),
+        ("methods", proof.methods.join(" ")),
+        ("contexts", proof.contexts.join(" ")),
+    ]
+}
+
+fn seconds(length: SignedDuration) -> String {
+    length.as_secs().to_string()
+}

@@ -1,0 +1,194 @@
+//! When to wake. Holds no rules and no data: a lost nudge costs a delay and nothing else.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use elevate_core::names::ActivationId;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::ports::journal::StoreFault;
+use crate::workflow::{Next, Workflow};
+
+/// How many activations are settled at one moment. Each waits for Graph most of the time; one that
+/// never gets an answer keeps one of these places for a call's deadline, and then waits its turn.
+const AT_ONCE: usize = 64;
+
+/// The longest sleep: a nudge that got lost is made up for.
+const LONGEST_SLEEP: SignedDuration = SignedDuration::from_secs(15);
+
+/// How often the record and the directory are compared.
+const RECONCILE_EVERY: SignedDuration = SignedDuration::from_mins(5);
+
+/// How often a round is tried again that the directory cut short, or that saw something missing.
+const RECONCILE_AGAIN: SignedDuration = SignedDuration::from_secs(45);
+
+/// Asks the reaper to settle what is due, and to say when it has.
+#[derive(Debug, Clone)]
+pub struct Sweeper {
+    ask: mpsc::Sender<oneshot::Sender<Round>>,
+}
+
+/// What one look at the queue led to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Round {
+    /// How many were due.
+    pub due: u64,
+    /// How many of them are closed now.
+    pub closed: u64,
+}
+
+impl Sweeper {
+    /// Settles everything that is due now; `None` when the reaper has stopped.
+    pub async fn sweep(&self) -> Option<Round> {
+        let (answer, round) = oneshot::channel();
+        self.ask.send(answer).await.ok()?;
+        round.await.ok()
+    }
+}
+
+/// A sweep that waits: what it still waits for, what it found, and whom to tell.
+type Sweep = (BTreeSet<ActivationId>, Round, oneshot::Sender<Round>);
+
+/// The part that wakes when something is due and settles it.
+#[derive(Debug)]
+pub struct Reaper {
+    workflow: Arc<Workflow>,
+    asked: mpsc::Receiver<oneshot::Sender<Round>>,
+    settling: JoinSet<Result<(ActivationId, Next), StoreFault>>,
+    in_hand: BTreeSet<ActivationId>,
+}
+
+impl Reaper {
+    /// A reaper, and how to ask it.
+    pub fn new(workflow: Arc<Workflow>) -> (Self, Sweeper) {
+        let (ask, asked) = mpsc::channel(16);
+        let reaper = Self { workflow, asked, settling: JoinSet::new(), in_hand: BTreeSet::new() };
+        (reaper, Sweeper { ask })
+    }
+
+    /// Runs until `stop`, and then until everything in hand is settled or has met its deadline.
+    ///
+    /// # Errors
+    /// The store failed; the process must end.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreFault> {
+        let clock = Arc::clone(&self.workflow.ports().clock);
+        let mut sweeps: Vec<Sweep> = Vec::new();
+        while !stop.is_cancelled() {
+            let wake = self.take_up().await?;
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = clock.sleep_until(wake) => {}
+                () = self.workflow.nudged() => {}
+                Some(done) = self.settling.join_next() => {
+                    if let Some((id, next)) = self.finished(done)? {
+                        for (left, round, _) in &mut sweeps {
+                            if left.remove(&id) && next == Next::Never {
+                                round.closed = round.closed.saturating_add(1);
+                            }
+                        }
+                    }
+                }
+                Some(answer) = self.asked.recv() => {
+                    let due = self.all_due().await?;
+                    let round = Round { due: u64::try_from(due.len()).unwrap_or(u64::MAX), closed: 0 };
+                    sweeps.push((due, round, answer));
+                }
+            }
+            self.forget_what_left_the_queue(&mut sweeps).await?;
+            for (_, round, answer) in sweeps.extract_if(.., |(left, ..)| left.is_empty()) {
+                // Whoever asked may have gone.
+                let _ = answer.send(round);
+            }
+        }
+        while let Some(done) = self.settling.join_next().await {
+            self.finished(done)?;
+        }
+        Ok(())
+    }
+
+    /// Takes up what is due and not in hand, and says when to look again.
+    async fn take_up(&mut self) -> Result<Timestamp, StoreFault> {
+        let journal = &self.workflow.ports().journal;
+        let now = self.workflow.ports().clock.now();
+        let mut after = None;
+        while self.in_hand.len() < AT_ONCE {
+            let due = journal.due(now.latest(), after, AT_ONCE).await?;
+            let Some(last) = due.last() else { break };
+            after = Some(*last);
+            for (_, id) in due {
+                if self.in_hand.len() < AT_ONCE && self.in_hand.insert(id) {
+                    let workflow = Arc::clone(&self.workflow);
+                    self.settling.spawn(async move { Ok((id, workflow.settle(id).await?)) });
+                }
+            }
+        }
+        let longest = now.latest().checked_add(LONGEST_SLEEP).unwrap_or(now.latest());
+        Ok(journal.next_due(now.latest()).await?.map_or(longest, |next| next.min(longest)))
+    }
+
+    async fn all_due(&self) -> Result<BTreeSet<ActivationId>, StoreFault> {
+        let journal = &self.workflow.ports().journal;
+        let now = self.workflow.ports().clock.now();
+        let (mut after, mut all) = (None, BTreeSet::new());
+        loop {
+            let due = journal.due(now.latest(), after, 1000).await?;
+            let Some(last) = due.last() else { return Ok(all) };
+            after = Some(*last);
+            all.extend(due.into_iter().map(|(_, id)| id));
+        }
+    }
+
+    /// A sweep does not wait for what somebody else settled.
+    async fn forget_what_left_the_queue(&self, sweeps: &mut [Sweep]) -> Result<(), StoreFault> {
+        if sweeps.is_empty() {
+            return Ok(());
+        }
+        let due = self.all_due().await?;
+        for (left, ..) in sweeps {
+            left.retain(|id| due.contains(id) || self.in_hand.contains(id));
+        }
+        Ok(())
+    }
+
+    fn finished(
+        &mut self,
+        done: Result<Result<(ActivationId, Next), StoreFault>, tokio::task::JoinError>,
+    ) -> Result<Option<(ActivationId, Next)>, StoreFault> {
+        match done {
+            Ok(Ok((id, next))) => {
+                self.in_hand.remove(&id);
+                Ok(Some((id, next)))
+            }
+            Ok(Err(fault)) => Err(fault),
+            // A bug of ours. The record is whole, and only a fresh start is sure to read it right.
+            Err(panicked) => Err(StoreFault(format!("settling ended in disorder: {panicked}"))),
+        }
+    }
+}
+
+/// Compares the record and the directory now and then, until `stop`.
+///
+/// # Errors
+/// The store failed; the process must end.
+pub async fn reconcile(workflow: Arc<Workflow>, stop: CancellationToken) -> Result<(), StoreFault> {
+    let clock = Arc::clone(&workflow.ports().clock);
+    loop {
+        let whole = workflow.reconcile().await?;
+        let wait = if whole { RECONCILE_EVERY } else { RECONCILE_AGAIN };
+        let now = clock.now().latest();
+        let wake = now.checked_add(wait).unwrap_or(now);
+        while clock.now().latest() < wake {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = clock.sleep_until(wake) => {}
+            }
+        }
+    }
+}
+
+/// How long the end of the process waits for what is in hand: a little more than one call to Graph.
+pub const DRAIN_FOR: Duration = Duration::from_secs(40);

@@ -1,0 +1,241 @@
+//! The use cases: what people, programs and time can make happen.
+//!
+//! Calls decide and record; they never ask the directory to change anything. That is [`Workflow::settle`]'s
+//! part, run by the reaper, so that a cancelled call cancels no grant. Every change of an activation is
+//! made under its lock, on what the journal holds at that moment.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwapOption;
+use elevate_core::activation::{Activation, Actor, Change, Event};
+use elevate_core::approval::Standing;
+use elevate_core::due::{self, Due, Now};
+use elevate_core::names::{ActivationId, ObjectId, Principal, RoleName};
+use elevate_core::policy::{Policy, PolicyVersion};
+use tokio::sync::{Notify, broadcast};
+
+use crate::ports::directory::Unreachable;
+use crate::ports::journal::{Note, Recorded, StoreFault};
+use crate::ports::verifier::{AppRole, Caller, CallerKind};
+use crate::ports::{Clock, Directory, Journal, Verifier};
+
+mod ask;
+mod decide;
+mod locks;
+mod policies;
+mod reconcile;
+mod refusal;
+mod revoke;
+mod see;
+mod settle;
+mod throttle;
+
+pub use ask::{Prepared, Wish};
+pub use decide::Yes;
+pub use policies::{Plan, RoleChange};
+pub use refusal::Refusal;
+pub use revoke::Swept;
+pub use settle::Next;
+
+/// The outside, as the use cases see it.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// What holds assignments.
+    pub directory: Arc<dyn Directory>,
+    /// What remembers.
+    pub journal: Arc<dyn Journal>,
+    /// What knows tokens.
+    pub verifier: Arc<dyn Verifier>,
+    /// What knows the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The policy in force.
+#[derive(Debug)]
+struct InForce {
+    version: PolicyVersion,
+    policy: Policy,
+}
+
+/// The use cases.
+#[derive(Debug)]
+pub struct Workflow {
+    ports: Ports,
+    policy: ArcSwapOption<InForce>,
+    applying: tokio::sync::Mutex<()>,
+    locks: locks::Locks,
+    nudge: Notify,
+    changes: broadcast::Sender<ActivationId>,
+    draining: AtomicBool,
+    refusals: throttle::Throttle,
+    sightings: reconcile::Sightings,
+}
+
+impl Workflow {
+    /// Takes up the policy in force.
+    ///
+    /// # Errors
+    /// The store failed, or the recorded policy cannot be read by this version.
+    pub async fn open(ports: Ports) -> Result<Self, StoreFault> {
+        let in_force = match ports.journal.policy().await? {
+            None => None,
+            Some(applied) => {
+                let unreadable = |faults| {
+                    StoreFault(format!(
+                        "policy version {} on record cannot be read: {faults}",
+                        applied.version
+                    ))
+                };
+                let policy = elevate_core::policy::parse(&applied.text).map_err(unreadable)?;
+                Some(Arc::new(InForce { version: applied.version, policy }))
+            }
+        };
+        Ok(Self {
+            ports,
+            policy: ArcSwapOption::from(in_force),
+            applying: tokio::sync::Mutex::default(),
+            locks: locks::Locks::default(),
+            nudge: Notify::new(),
+            changes: broadcast::channel(1024).0,
+            draining: AtomicBool::new(false),
+            refusals: throttle::Throttle::default(),
+            sightings: reconcile::Sightings::default(),
+        })
+    }
+
+    /// From now on nothing new is accepted; what is recorded goes on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Resolves when something was recorded that may be due at once.
+    pub async fn nudged(&self) {
+        self.nudge.notified().await;
+    }
+
+    /// The ids of activations as they change. A slow reader is told that it missed some.
+    pub fn changes(&self) -> broadcast::Receiver<ActivationId> {
+        self.changes.subscribe()
+    }
+
+    /// The outside, as the use cases see it.
+    pub const fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Notes a refused attempt in the record, as far as the caller's share of it goes.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn note_refusal(&self, note: Note) -> Result<(), StoreFault> {
+        let Note::Refused { caller, .. } = &note else { return Ok(()) };
+        if !self.refusals.admits(*caller) {
+            return Ok(());
+        }
+        match self.ports.journal.note(note).await {
+            Err(crate::ports::journal::AppendError::Store(fault)) => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    fn now(&self) -> Now {
+        self.ports.clock.now()
+    }
+
+    fn in_force(&self) -> Result<Arc<InForce>, Refusal> {
+        self.policy.load_full().ok_or(Refusal::NoPolicy)
+    }
+
+    fn accepting(&self) -> Result<(), Refusal> {
+        if self.draining.load(Ordering::SeqCst) { Err(Refusal::Draining) } else { Ok(()) }
+    }
+
+    /// Which of `groups` the principal is in, now.
+    async fn standing(
+        &self,
+        principal: Principal,
+        groups: &BTreeSet<ObjectId>,
+    ) -> Result<Standing, Unreachable> {
+        let groups = if groups.is_empty() {
+            BTreeSet::new()
+        } else {
+            self.ports.directory.groups_of(principal, groups).await?
+        };
+        Ok(Standing { principal, groups })
+    }
+
+    async fn load(&self, id: ActivationId) -> Result<Recorded, Refusal> {
+        self.ports.journal.load(id).await?.ok_or(Refusal::ActivationNotFound)
+    }
+
+    /// Appends a change, and with it, in the same durable step, what follows from it at once.
+    async fn record(
+        &self,
+        recorded: &Activation,
+        by: Actor,
+        change: Change,
+        now: Now,
+    ) -> Result<Recorded, Refusal> {
+        let first = Event { at: now.latest(), by, change };
+        let after = Activation::clone(recorded).apply(&first)?;
+        let events = with_consequences(first, after, now)?;
+        self.append(recorded.id, recorded.version, events).await
+    }
+
+    async fn append(&self, id: ActivationId, version: u64, events: Vec<Event>) -> Result<Recorded, Refusal> {
+        let recorded = self.ports.journal.append(id, version, events).await?;
+        // Nobody listening is no fault.
+        let _ = self.changes.send(id);
+        self.nudge.notify_one();
+        Ok(recorded)
+    }
+}
+
+/// `first`, and the changes that are due the moment it has happened and need nothing from outside.
+fn with_consequences(first: Event, mut after: Activation, now: Now) -> Result<Vec<Event>, Refusal> {
+    let mut events = vec![first];
+    while let Due::Record(change) = due::due(&after, now) {
+        let event = Event { at: now.latest(), by: Actor::Broker, change };
+        after = after.apply(&event)?;
+        events.push(event);
+    }
+    Ok(events)
+}
+
+/// The groups among `subjects`.
+fn groups_among<'s>(
+    subjects: impl IntoIterator<Item = &'s elevate_core::names::Subject>,
+) -> BTreeSet<ObjectId> {
+    subjects
+        .into_iter()
+        .filter_map(|subject| match subject {
+            elevate_core::names::Subject::Group(id) => Some(*id),
+            elevate_core::names::Subject::User(_) => None,
+        })
+        .collect()
+}
+
+fn person(caller: &Caller) -> Result<(), Refusal> {
+    match caller.kind {
+        CallerKind::Person => Ok(()),
+        CallerKind::Workload => Err(Refusal::PeopleOnly),
+    }
+}
+
+fn has_one_of(caller: &Caller, roles: &[AppRole]) -> Result<(), Refusal> {
+    if roles.iter().any(|role| caller.roles.contains(role)) {
+        Ok(())
+    } else {
+        Err(Refusal::NotAllowed { wanted: roles.to_vec() })
+    }
+}
+
+/// The role's name as it may be shown: it was typed by the caller, so it tells them nothing new.
+fn not_offered(role: &RoleName) -> Refusal {
+    Refusal::Rule(elevate_core::policy::Refusal::NotOffered { role: role.clone() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Asking for a role, and giving it back.
+
+use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Outcome, Request, State};
+use elevate_core::binding::{Action, Asked};
+use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Ticket};
+use elevate_core::policy::{EligibleRole, PolicyVersion};
+use elevate_core::term::Term;
+use uuid::Uuid;
+
+use super::{InForce, Refusal, Workflow, groups_among, not_offered, person, with_consequences};
+use crate::ports::directory::Held;
+use crate::ports::journal::{AppendError, Recorded};
+use crate::ports::verifier::{Caller, Challenge, Wanted};
+
+/// What somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// Which role.
+    pub role: RoleName,
+    /// For how long; `None` is the role's usual term.
+    pub term: Option<Term>,
+    /// Why.
+    pub justification: Justification,
+    /// Under which ticket.
+    pub ticket: Option<Ticket>,
+}
+
+/// What it means, and what to sign in for.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What would be asked.
+    pub asked: Asked,
+    /// Under which offer.
+    pub offer: EligibleRole,
+    /// What to sign in for.
+    pub challenge: Challenge,
+}
+
+impl Workflow {
+    /// What this wish means, and what is needed for it. Changes nothing.
+    ///
+    /// # Errors
+    /// Everything that would stand against the request itself, as far as it can be known now.
+    pub async fn prepare(&self, caller: &Caller, wish: &Wish) -> Result<Prepared, Refusal> {
+        self.accepting()?;
+        let in_force = self.in_force()?;
+        let (asked, offer) = self.understand(caller, wish, &in_force).await?;
+        self.slot_is_free(&asked, &offer).await?;
+        let challenge = self.ports.verifier.challenge(caller.principal, asked.digest(), Action::Activate);
+        Ok(Prepared { asked, offer, challenge })
+    }
+
+    /// Asks. On disk when this returns.
+    ///
+    /// # Errors
+    /// A rule, the proof or the slot stands against it; nothing was changed.
+    pub async fn request(
+        &self,
+        caller: &Caller,
+        request_id: RequestId,
+        wish: &Wish,
+        prepared_under: PolicyVersion,
+        proof: &str,
+        challenge: &str,
+    ) -> Result<Recorded, Refusal> {
+        self.accepting()?;
+        let in_force = self.in_force()?;
+        let (asked, offer) = self.understand(caller, wish, &in_force).await?;
+        if let Some(begun) = self.ports.journal.begun_by(caller.principal, request_id).await? {
+            return self.repeated(begun, &asked).await;
+        }
+        if in_force.version != prepared_under {
+            return Err(Refusal::Changed(format!(
+                "the policy has changed since this was prepared (version {prepared_under}, now {})",
+                in_force.version
+            )));
+        }
+        self.slot_is_free(&asked, &offer).await?;
+        let wanted = Wanted {
+            caller: caller.principal,
+            action: Action::Activate,
+            digest: asked.digest(),
+            challenge,
+            rule: &offer.proof,
+        };
+        let proof = self.ports.verifier.proof(proof, &wanted).await?;
+
+        let now = self.now();
+        let id = ActivationId::from_uuid(Uuid::now_v7());
+        let request = Request {
+            request_id,
+            asked: asked.clone(),
+            requirements: offer.approval,
+            approval_window: offer.approval_window,
+            proof: proof.into_shown(),
+            at: now.latest(),
+        };
+        let by = Actor::Principal(caller.principal);
+        let first = Event { at: now.latest(), by, change: Change::Requested(Box::new(request)) };
+        let opened = Activation::open(id, &first)?;
+        let events = with_consequences(first, opened, now)?;
+        match self.ports.journal.append(id, 0, events).await {
+            // The same call twice at one moment: one of them began it.
+            Err(AppendError::RequestIdUsed { by }) => self.repeated(by, &asked).await,
+            Err(error) => Err(error.into()),
+            Ok(recorded) => {
+                self.announce(id);
+                Ok(recorded)
+            }
+        }
+    }
+
+    /// Takes a request back before it begins. Only the one who asked.
+    ///
+    /// # Errors
+    /// It is not theirs, or has begun.
+    pub async fn withdraw(&self, caller: &Caller, id: ActivationId) -> Result<Recorded, Refusal> {
+        let _writer = self.locks.lock(id).await;
+        let recorded = self.own(caller, id).await?;
+        match &recorded.state {
+            State::Requested | State::AwaitingApproval { .. } | State::Scheduled { .. } => {
+                self.record(&recorded, Actor::Principal(caller.principal), Change::Withdrawn, self.now())
+                    .await
+            }
+            State::Closed { outcome: Outcome::Withdrawn, .. } => Ok(recorded),
+            State::Activating { .. } | State::Active { .. } => Err(Refusal::WrongState {
+                is: recorded.state.word(),
+                hint: "give it back with `elevate deactivate`",
+            }),
+            State::Revoking { .. } | State::Closed { .. } => {
+                Err(Refusal::WrongState { is: recorded.state.word(), hint: "there is nothing to withdraw" })
+            }
+        }
+    }
+
+    /// Gives a held role back early. Only its holder.
+    ///
+    /// # Errors
+    /// It is not theirs, or has not begun.
+    pub async fn deactivate(&self, caller: &Caller, id: ActivationId) -> Result<Recorded, Refusal> {
+        let _writer = self.locks.lock(id).await;
+        let recorded = self.own(caller, id).await?;
+        match &recorded.state {
+            State::Activating { .. } | State::Active { .. } => {
+                let change = Change::RevocationBegun(Cause::Deactivated);
+                self.record(&recorded, Actor::Principal(caller.principal), change, self.now()).await
+            }
+            // On its way out, or out already: what was asked for is so, or will be.
+            State::Revoking { .. } | State::Closed { outcome: Outcome::Ended(_), .. } => Ok(recorded),
+            State::Requested | State::AwaitingApproval { .. } | State::Scheduled { .. } => {
+                Err(Refusal::WrongState {
+                    is: recorded.state.word(),
+                    hint: "it is not held yet; take it back with `elevate withdraw`",
+                })
+            }
+            State::Closed { .. } => {
+                Err(Refusal::WrongState { is: recorded.state.word(), hint: "there is nothing to give back" })
+            }
+        }
+    }
+
+    pub(super) fn announce(&self, id: ActivationId) {
+        let _ = self.changes.send(id);
+        self.nudge.notify_one();
+    }
+
+    async fn own(&self, caller: &Caller, id: ActivationId) -> Result<Recorded, Refusal> {
+        let recorded = self.load(id).await?;
+        if recorded.request.asked.principal == caller.principal {
+            Ok(recorded)
+        } else {
+            Err(Refusal::ActivationNotFound)
+        }
+    }
+
+    async fn repeated(&self, begun: ActivationId, asked: &Asked) -> Result<Recorded, Refusal> {
+        let recorded = self.load(begun).await?;
+        // The policy may have moved on since; everything else must be the same request.
+        let same = Asked { policy: recorded.request.asked.policy, ..asked.clone() } == recorded.request.asked;
+        if same {
+            Ok(recorded)
+        } else {
+            Err(Refusal::Changed(format!("this request id was used for another request ({begun})")))
+        }
+    }
+
+    async fn understand(
+        &self,
+        caller: &Caller,
+        wish: &Wish,
+        in_force: &InForce,
+    ) -> Result<(Asked, EligibleRole), Refusal> {
+        person(caller)?;
+        let Some(role) = in_force.policy.role(&wish.role) else { return Err(not_offered(&wish.role)) };
+        let groups = groups_among(role.eligible.iter().chain(&role.denied));
+        let standing = self.standing(caller.principal, &groups).await?;
+        let offer = in_force.policy.offer(&standing, &wish.role)?;
+        let term = wish.term.unwrap_or(offer.usual);
+        offer.admits(term, wish.ticket.is_some())?;
+        let asked = Asked {
+            principal: caller.principal,
+            role: offer.name.clone(),
+            target: offer.target,
+            term,
+            starts_at: None,
+            justification: wish.justification.clone(),
+            ticket: wish.ticket.clone(),
+            policy: in_force.version,
+            continues: None,
+        };
+        Ok((asked, offer.clone()))
+    }
+
+    async fn slot_is_free(&self, asked: &Asked, offer: &EligibleRole) -> Result<(), Refusal> {
+        let slot = offer.slot(asked.principal);
+        if let Some(by) = self.ports.journal.holder(&slot).await? {
+            return Err(Refusal::SlotTaken { by });
+        }
+        // Told early where it can be; decided when it begins.
+        match self.ports.directory.look(&slot).await {
+            Ok(Held::By(_)) => Err(Refusal::AssignedElsewhere),
+            Ok(Held::Nothing) | Err(_) => Ok(()),
+        }
+    }
+}

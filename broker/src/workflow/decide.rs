@@ -1,0 +1,201 @@
+//! Saying yes or no to what others ask.
+
+use elevate_core::activation::{Activation, Actor, Change, Outcome, State};
+use elevate_core::approval::{self, Approval, ApprovalRefusal, ApprovalRequirement};
+use elevate_core::binding::{Action, Digest, approval_digest};
+use elevate_core::names::{ActivationId, RequestId};
+use elevate_core::policy::EligibleRole;
+
+use super::{Refusal, Workflow, groups_among, person};
+use crate::ports::journal::{Filter, Found, Page, Recorded};
+use crate::ports::verifier::{Caller, Challenge, Wanted};
+
+/// A yes, as it comes in.
+#[derive(Debug, Clone, Copy)]
+pub struct Yes<'a> {
+    /// The approver's own id for this mutation.
+    pub request_id: RequestId,
+    /// The digest of the request they were shown.
+    pub digest: Digest,
+    /// What they say with it.
+    pub comment: &'a str,
+    /// The ID token of their fresh sign-in.
+    pub proof: &'a str,
+    /// The challenge it was made for.
+    pub challenge: &'a str,
+}
+
+impl Workflow {
+    /// The activations that wait for this caller, newest first.
+    ///
+    /// # Errors
+    /// The directory or the store gave no answer.
+    pub async fn pending(&self, caller: &Caller, page: &Page) -> Result<Found, Refusal> {
+        person(caller)?;
+        let filter = Filter { awaiting_only: true, ..Filter::default() };
+        let mut found = self.ports.journal.find(&filter, page).await?;
+        let groups = found.activations.iter().flat_map(|waiting| groups_named(&waiting.request.requirements));
+        let standing = self.standing(caller.principal, &groups.collect()).await?;
+        let now = self.now();
+        found.activations.retain(|waiting| {
+            let request = &waiting.request;
+            let mine = approval::may_approve(
+                &request.requirements,
+                &waiting.approvals,
+                request.asked.principal,
+                &standing,
+            );
+            let open =
+                matches!(waiting.state, State::AwaitingApproval { lapses_at } if now.latest() < lapses_at);
+            mine.is_ok() && open
+        });
+        Ok(found)
+    }
+
+    /// What would be approved, and what to sign in for. Changes nothing.
+    ///
+    /// # Errors
+    /// Everything that would stand against the yes itself, as far as it can be known now.
+    pub async fn prepare_approval(
+        &self,
+        caller: &Caller,
+        id: ActivationId,
+    ) -> Result<(Recorded, EligibleRole, Challenge), Refusal> {
+        self.accepting()?;
+        let recorded = self.load(id).await?;
+        let (offer, _) = self.right_to_decide(caller, &recorded).await?;
+        let digest = approval_digest(id, recorded.digest);
+        let challenge = self.ports.verifier.challenge(caller.principal, digest, Action::Approve);
+        Ok((recorded, offer, challenge))
+    }
+
+    /// Says yes. The right to is read from the directory again, now.
+    ///
+    /// # Errors
+    /// The right, the proof or the state stands against it; nothing was changed.
+    pub async fn approve(
+        &self,
+        caller: &Caller,
+        id: ActivationId,
+        yes: Yes<'_>,
+    ) -> Result<Recorded, Refusal> {
+        self.accepting()?;
+        let _writer = self.locks.lock(id).await;
+        let recorded = self.load(id).await?;
+        let repeated =
+            |given: &Approval| given.approver == caller.principal && given.request_id == yes.request_id;
+        if recorded.approvals.iter().any(repeated) {
+            return Ok(recorded);
+        }
+        let (offer, counts_for) = self.right_to_decide(caller, &recorded).await?;
+        if yes.digest != recorded.digest {
+            return Err(Refusal::Changed("what you were shown is not what is asked".to_owned()));
+        }
+        let wanted = Wanted {
+            caller: caller.principal,
+            action: Action::Approve,
+            digest: approval_digest(id, recorded.digest),
+            challenge: yes.challenge,
+            rule: &offer.proof.for_approval(),
+        };
+        let proof = self.ports.verifier.proof(yes.proof, &wanted).await?;
+        let now = self.now();
+        let approval = Approval {
+            approver: caller.principal,
+            request: recorded.digest,
+            counts_for,
+            at: now.latest(),
+            comment: yes.comment.to_owned(),
+            request_id: yes.request_id,
+        };
+        let change = Change::Approved(Box::new(approval), Box::new(proof.into_shown()));
+        self.record(&recorded, Actor::Principal(caller.principal), change, now).await
+    }
+
+    /// Says no, and ends it. Needs no proof: no is always safe.
+    ///
+    /// # Errors
+    /// The caller has no right to, or it does not wait for anybody.
+    pub async fn deny(&self, caller: &Caller, id: ActivationId, reason: &str) -> Result<Recorded, Refusal> {
+        let _writer = self.locks.lock(id).await;
+        let recorded = self.load(id).await?;
+        let decided = match self.right_to_decide(caller, &recorded).await {
+            // Somebody who said yes may still change their mind while others are asked.
+            Err(Refusal::Approval(ApprovalRefusal::Twice)) => Ok(()),
+            Err(Refusal::WrongState { .. })
+                if matches!(recorded.state, State::Closed { outcome: Outcome::Denied { .. }, .. })
+                    && self.may_see(caller, &recorded).await? =>
+            {
+                return Ok(recorded);
+            }
+            other => other.map(|_| ()),
+        };
+        decided?;
+        let change = Change::Denied { reason: reason.to_owned() };
+        self.record(&recorded, Actor::Principal(caller.principal), change, self.now()).await
+    }
+
+    /// Whether this caller may say yes to this activation now, under which offer, and what it counts for.
+    ///
+    /// Asked of the rule it was asked under and of the rule in force: who lost the right since has none.
+    async fn right_to_decide(
+        &self,
+        caller: &Caller,
+        recorded: &Activation,
+    ) -> Result<(EligibleRole, Vec<usize>), Refusal> {
+        person(caller)?;
+        let request = &recorded.request;
+        if request.asked.principal == caller.principal {
+            return Err(ApprovalRefusal::Own.into());
+        }
+        let in_force = self.in_force()?;
+        let offer = in_force.policy.role(&request.asked.role);
+        let current = offer.map(|offer| offer.approval.as_slice()).unwrap_or_default();
+        let mut groups = groups_named(&request.requirements);
+        groups.extend(groups_named(current));
+        let standing = self.standing(caller.principal, &groups).await?;
+        let counts_for = approval::may_approve(
+            &request.requirements,
+            &recorded.approvals,
+            request.asked.principal,
+            &standing,
+        );
+        let lost = !current.is_empty() && !current.iter().any(|rule| standing.is_among(&rule.from));
+        if counts_for == Err(ApprovalRefusal::NotAnApprover) || lost {
+            // Whoever may not see it learns nothing about it.
+            let visible = self.may_see(caller, recorded).await?;
+            return Err(if visible {
+                ApprovalRefusal::NotAnApprover.into()
+            } else {
+                Refusal::ActivationNotFound
+            });
+        }
+        let now = self.now();
+        match recorded.state {
+            State::AwaitingApproval { lapses_at } if now.latest() < lapses_at => {}
+            State::AwaitingApproval { .. } => {
+                return Err(Refusal::WrongState {
+                    is: "lapsed",
+                    hint: "nobody answered in time; it must be asked again",
+                });
+            }
+            _ => {
+                return Err(Refusal::WrongState {
+                    is: recorded.state.word(),
+                    hint: "it does not wait for an answer",
+                });
+            }
+        }
+        let counts_for = counts_for?;
+        let Some(offer) = offer else {
+            return Err(Refusal::Changed("the role is no longer offered".to_owned()));
+        };
+        Ok((offer.clone(), counts_for))
+    }
+}
+
+pub(super) fn groups_named(
+    requirements: &[ApprovalRequirement],
+) -> std::collections::BTreeSet<elevate_core::names::ObjectId> {
+    groups_among(requirements.iter().flat_map(|requirement| &requirement.from))
+}

@@ -1,0 +1,25 @@
+//! One writer per activation.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use elevate_core::names::ActivationId;
+use tokio::sync::OwnedMutexGuard;
+
+/// A lock for each activation that somebody is changing. Forgotten when nobody waits for it.
+#[derive(Debug, Default)]
+pub(super) struct Locks {
+    held: Mutex<HashMap<ActivationId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Locks {
+    /// Waits until nobody else changes this activation. Keep what it gives until the change is recorded.
+    pub(super) async fn lock(&self, id: ActivationId) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.retain(|_, lock| Arc::strong_count(lock) > 1);
+            Arc::clone(held.entry(id).or_default())
+        };
+        lock.lock_owned().await
+    }
+}

@@ -1,0 +1,187 @@
+//! The policy: what a new one would change, and putting it into force.
+
+use std::sync::Arc;
+
+use elevate_core::names::{ActivationId, RoleName};
+use elevate_core::policy::{self, EligibleRole, Policy, PolicyVersion};
+
+use super::{InForce, Refusal, Workflow, has_one_of};
+use crate::ports::journal::{AppendError, AppliedPolicy, Filter, Note, Page};
+use crate::ports::verifier::{AppRole, Caller};
+
+/// What a policy would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The version in force; zero when there is none.
+    pub current: PolicyVersion,
+    /// Role by role.
+    pub changes: Vec<RoleChange>,
+}
+
+/// What happens to one role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleChange {
+    /// Its name.
+    pub role: RoleName,
+    /// `added`, `removed` or `changed`.
+    pub kind: &'static str,
+    /// One line a difference.
+    pub differences: Vec<String>,
+    /// Live activations of it.
+    pub live: Vec<ActivationId>,
+}
+
+impl Workflow {
+    /// What this policy would change. Changes nothing.
+    ///
+    /// # Errors
+    /// The caller has no right to look, or the policy has faults: all of them at once.
+    pub async fn plan(&self, caller: &Caller, text: &str) -> Result<Plan, Refusal> {
+        has_one_of(caller, &[AppRole::PolicyAdmin, AppRole::Auditor])?;
+        let new = policy::parse(text).map_err(Refusal::PolicyInvalid)?;
+        let in_force = self.policy.load_full();
+        let nothing = Policy::default();
+        let (current, old) = match &in_force {
+            Some(in_force) => (in_force.version, &in_force.policy),
+            None => (PolicyVersion(0), &nothing),
+        };
+        let mut changes = differences(old, &new);
+        for change in &mut changes {
+            change.live = self.live_of(&change.role).await?;
+        }
+        Ok(Plan { current, changes })
+    }
+
+    /// Puts this policy into force as the version after `planned`.
+    ///
+    /// # Errors
+    /// The caller has no right to, the policy has faults, or another came first.
+    pub async fn apply(
+        &self,
+        caller: &Caller,
+        text: &str,
+        planned: PolicyVersion,
+    ) -> Result<AppliedPolicy, Refusal> {
+        has_one_of(caller, &[AppRole::PolicyAdmin])?;
+        self.accepting()?;
+        let policy = policy::parse(text).map_err(Refusal::PolicyInvalid)?;
+        let _only_one = self.applying.lock().await;
+        let current = self.policy.load().as_ref().map_or(PolicyVersion(0), |in_force| in_force.version);
+        if current != planned {
+            return Err(Refusal::PolicyMoved { is: current.0 });
+        }
+        let version = current.next();
+        let at = self.now().latest();
+        let applied = AppliedPolicy { version, text: text.to_owned(), by: caller.principal, at };
+        match self.ports.journal.note(Note::PolicyApplied(applied.clone())).await {
+            Ok(_) => {}
+            Err(AppendError::Conflict { is, .. }) => return Err(Refusal::PolicyMoved { is }),
+            Err(error) => return Err(error.into()),
+        }
+        self.policy.store(Some(Arc::new(InForce { version, policy })));
+        Ok(applied)
+    }
+
+    /// The policy in force, word for word.
+    ///
+    /// # Errors
+    /// The caller has no right to look, or there is none.
+    pub async fn policy(&self, caller: &Caller) -> Result<AppliedPolicy, Refusal> {
+        has_one_of(caller, &[AppRole::PolicyAdmin, AppRole::Auditor])?;
+        self.ports.journal.policy().await?.ok_or(Refusal::NoPolicy)
+    }
+
+    async fn live_of(&self, role: &RoleName) -> Result<Vec<ActivationId>, Refusal> {
+        let filter = Filter { role: Some(role.clone()), live_only: true, ..Filter::default() };
+        let mut page = Page { limit: 100, after: None };
+        let mut live = Vec::new();
+        loop {
+            let found = self.ports.journal.find(&filter, &page).await?;
+            live.extend(found.activations.iter().map(|recorded| recorded.id));
+            match found.next {
+                Some(next) => page.after = Some(next),
+                None => return Ok(live),
+            }
+        }
+    }
+}
+
+fn differences(old: &Policy, new: &Policy) -> Vec<RoleChange> {
+    let change = |role: &EligibleRole, kind, differences| RoleChange {
+        role: role.name.clone(),
+        kind,
+        differences,
+        live: Vec::new(),
+    };
+    let mut changes = Vec::new();
+    for role in new.roles() {
+        match old.role(&role.name) {
+            None => changes.push(change(
+                role,
+                "added",
+                terms(role).iter().map(|(k, v)| format!("{k}: {v}")).collect(),
+            )),
+            Some(before) if before != role => {
+                let lines = terms(before)
+                    .iter()
+                    .zip(terms(role))
+                    .filter(|((_, was), (_, is))| was != is)
+                    .map(|((key, was), (_, is))| format!("{key}: {was} -> {is}"))
+                    .collect();
+                changes.push(change(role, "changed", lines));
+            }
+            Some(_) => {}
+        }
+    }
+    let removed = old.roles().iter().filter(|role| new.role(&role.name).is_none());
+    changes.extend(removed.map(|role| change(role, "removed", Vec::new())));
+    changes
+}
+
+/// The terms of an offer, by name, for people to compare.
+fn terms(role: &EligibleRole) -> Vec<(&'static str, String)> {
+    // No `..`: a new term must be looked at here.
+    let EligibleRole {
+        name: _,
+        title,
+        target,
+        eligible,
+        denied,
+        longest,
+        usual,
+        approval,
+        approval_window,
+        proof,
+        ticket_required,
+    } = role;
+    let list = |subjects: &[elevate_core::names::Subject]| {
+        subjects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let approval: Vec<_> =
+        approval.iter().map(|rule| format!("{} of [{}]", rule.count, list(&rule.from))).collect();
+    let length =
+        |length: &jiff::SignedDuration| humantime::format_duration(length.unsigned_abs()).to_string();
+    vec![
+        ("title", title.clone()),
+        ("way", target.way.to_string()),
+        ("role_definition", target.role_definition.to_string()),
+        ("scope", target.scope.to_string()),
+        ("eligible", list(eligible)),
+        ("denied", if denied.is_empty() { "nobody".to_owned() } else { list(denied) }),
+        ("longest", longest.to_string()),
+        ("usual", usual.to_string()),
+        ("approval", if approval.is_empty() { "nobody".to_owned() } else { approval.join(" and ") }),
+        ("approval_window", length(approval_window)),
+        ("proof.strength", proof.strength.as_str().to_owned()),
+        ("proof.context", proof.context.as_ref().map_or("none", |context| context.as_str()).to_owned()),
+        ("proof.fresh_within", length(&proof.freshness)),
+        (
+            "proof.bound_by",
+            match proof.bound {
+                policy::Bound::Nonce => "nonce".to_owned(),
+                policy::Bound::Loose => "freshness".to_owned(),
+            },
+        ),
+        ("ticket_required", ticket_required.to_string()),
+    ]
+}

@@ -1,0 +1,168 @@
+//! Why a call changed nothing: one enum, with a stable word for each reason.
+
+use elevate_core::activation::IllegalEvent;
+use elevate_core::approval::ApprovalRefusal;
+use elevate_core::document::Faults;
+use elevate_core::names::ActivationId;
+use elevate_core::policy;
+
+use crate::ports::directory::Unreachable;
+use crate::ports::journal::{AppendError, StoreFault};
+use crate::ports::verifier::{AppRole, TokenRefusal};
+
+/// Why nothing was changed. The texts go to the caller: what, why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A field of the message is missing or wrong.
+    #[error("{field}: {problem}")]
+    Field {
+        /// As the contract names it.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No justification.
+    #[error("a justification is needed: say why you need the role")]
+    JustificationMissing,
+    /// A rule of the policy.
+    #[error(transparent)]
+    Rule(#[from] policy::Refusal),
+    /// A rule of approval.
+    #[error(transparent)]
+    Approval(#[from] ApprovalRefusal),
+    /// The token or the proof.
+    #[error(transparent)]
+    Token(#[from] TokenRefusal),
+    /// The proof has counted once.
+    #[error("this sign-in has been used already; each request and each approval needs a fresh one")]
+    ProofUsed,
+    /// A live activation is there.
+    #[error(
+        "you have a live activation of this role already ({by}); `elevate show {by}` tells how it stands"
+    )]
+    SlotTaken {
+        /// Which.
+        by: ActivationId,
+    },
+    /// The directory holds it by somebody else's hand.
+    #[error(
+        "the directory holds this role for you already, and not by this broker; nothing to activate. If it should not be standing, tell your administrators"
+    )]
+    AssignedElsewhere,
+    /// No such activation, or none of the caller's business.
+    #[error("no such activation; `elevate list` shows yours")]
+    ActivationNotFound,
+    /// It cannot follow in this state.
+    #[error("this activation is {is}; {hint}")]
+    WrongState {
+        /// Where it stands.
+        is: &'static str,
+        /// What can be done instead.
+        hint: &'static str,
+    },
+    /// What was prepared is not what is there now.
+    #[error("{0}; prepare it again")]
+    Changed(String),
+    /// Nothing can be asked for yet.
+    #[error("no policy has been applied yet; an administrator does that with `elevate policy apply`")]
+    NoPolicy,
+    /// Another policy came first.
+    #[error("policy version {is} was applied in the meantime; plan again")]
+    PolicyMoved {
+        /// The version in force.
+        is: u64,
+    },
+    /// The policy has faults.
+    #[error("the policy has {n} fault{s}; nothing was applied\n{0}", n = .0.iter().count(), s = if .0.iter().count() == 1 { "" } else { "s" })]
+    PolicyInvalid(Faults),
+    /// The caller lacks an app role.
+    #[error("this needs the app role {}; an administrator of the tenant assigns it", words(.wanted))]
+    NotAllowed {
+        /// One of these.
+        wanted: Vec<AppRole>,
+    },
+    /// Only people may.
+    #[error("only a person who signs in can do this; a program cannot")]
+    PeopleOnly,
+    /// Somebody else changed it at that moment.
+    #[error("it was changed by somebody else at the same moment; try again")]
+    Contended,
+    /// The directory cannot be asked.
+    #[error("{0}; nothing was changed, try again in a moment")]
+    Unreachable(#[from] Unreachable),
+    /// The broker is shutting down.
+    #[error("the broker is shutting down; try again in a moment")]
+    Draining,
+    /// The store failed; the process is about to end.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+}
+
+impl Refusal {
+    /// A word that stays the same: the `reason` in a status' details.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Field { .. } => "FIELD_INVALID",
+            Self::JustificationMissing => "JUSTIFICATION_MISSING",
+            Self::Rule(policy::Refusal::NotOffered { .. }) => "ROLE_NOT_OFFERED",
+            Self::Rule(policy::Refusal::TooLong { .. }) => "TERM_TOO_LONG",
+            Self::Rule(policy::Refusal::TooShort { .. }) => "TERM_TOO_SHORT",
+            Self::Rule(policy::Refusal::TicketMissing { .. }) => "TICKET_MISSING",
+            Self::Approval(ApprovalRefusal::Own) => "OWN_APPROVAL",
+            Self::Approval(ApprovalRefusal::Twice) => "ALREADY_APPROVED",
+            Self::Approval(ApprovalRefusal::NotAnApprover) => "NOT_AN_APPROVER",
+            Self::Token(token) => token.reason(),
+            Self::ProofUsed => "PROOF_USED",
+            Self::SlotTaken { .. } => "SLOT_TAKEN",
+            Self::AssignedElsewhere => "ASSIGNED_ELSEWHERE",
+            Self::ActivationNotFound => "ACTIVATION_NOT_FOUND",
+            Self::WrongState { .. } => "WRONG_STATE",
+            Self::Changed(_) => "REQUEST_CHANGED",
+            Self::NoPolicy => "NO_POLICY",
+            Self::PolicyMoved { .. } => "POLICY_MOVED",
+            Self::PolicyInvalid(_) => "POLICY_INVALID",
+            Self::NotAllowed { .. } => "NOT_ALLOWED",
+            Self::PeopleOnly => "PEOPLE_ONLY",
+            Self::Contended => "CONTENDED",
+            Self::Unreachable(_) => "DIRECTORY_UNREACHABLE",
+            Self::Draining => "DRAINING",
+            Self::Store(_) => "INTERNAL",
+        }
+    }
+}
+
+impl AppRole {
+    /// As the contract names it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::PolicyAdmin => "policy-admin",
+            Self::Auditor => "auditor",
+            Self::Revoker => "revoker",
+        }
+    }
+}
+
+fn words(roles: &[AppRole]) -> String {
+    roles.iter().map(|role| role.word()).collect::<Vec<_>>().join(" or ")
+}
+
+impl From<IllegalEvent> for Refusal {
+    /// What the use case let through and the rules did not: somebody else was faster.
+    fn from(_: IllegalEvent) -> Self {
+        Self::Contended
+    }
+}
+
+impl From<AppendError> for Refusal {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Conflict { .. } | AppendError::Illegal(_) => Self::Contended,
+            AppendError::SlotTaken { by } => Self::SlotTaken { by },
+            AppendError::ProofUsed => Self::ProofUsed,
+            AppendError::RequestIdUsed { by } => {
+                Self::Changed(format!("this request id was used for another request ({by})"))
+            }
+            AppendError::Store(fault) => Self::Store(fault),
+        }
+    }
+}

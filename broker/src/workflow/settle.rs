@@ -1,0 +1,147 @@
+//! The one path to a grant and the one to a revocation, used on every ordinary day and after a crash.
+
+use std::time::Duration;
+
+use elevate_core::activation::{Actor, Cause, Change};
+use elevate_core::due::{self, Due, Now};
+use elevate_core::names::ActivationId;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Refusal, Workflow, groups_among};
+use crate::ports::directory::{GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable};
+use crate::ports::journal::{Recorded, StoreFault};
+
+/// When an activation must be looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Never.
+    Never,
+    /// Not before this moment.
+    At(Timestamp),
+}
+
+/// What looking at one activation led to.
+enum Step {
+    Wait(Next),
+    Record(Change),
+}
+
+impl Workflow {
+    /// Moves one activation as far as it can go now. Safe to repeat, at any time, by anybody.
+    ///
+    /// # Errors
+    /// The store failed; the process must end.
+    pub async fn settle(&self, id: ActivationId) -> Result<Next, StoreFault> {
+        let _writer = self.locks.lock(id).await;
+        let Some(mut recorded) = self.ports.journal.load(id).await? else { return Ok(Next::Never) };
+        loop {
+            let now = self.now();
+            let change = match self.step(&recorded, now).await {
+                Step::Wait(next) => return Ok(next),
+                Step::Record(change) => change,
+            };
+            recorded = match self.record(&recorded, Actor::Broker, change, self.now()).await {
+                Ok(recorded) => recorded,
+                Err(Refusal::Store(fault)) => return Err(fault),
+                // Under the lock nobody else changes it; if somebody did, what they left decides.
+                Err(other) => {
+                    tracing::error!(activation = %id, reason = other.reason(), "a step could not be recorded");
+                    let again = after(self.now(), Duration::from_secs(1));
+                    self.ports.clock.sleep_until(again).await;
+                    return Ok(Next::At(again));
+                }
+            };
+        }
+    }
+
+    async fn step(&self, recorded: &Recorded, now: Now) -> Step {
+        match due::due(recorded, now) {
+            Due::Nothing => Step::Wait(Next::Never),
+            Due::Wait(until) => Step::Wait(Next::At(until)),
+            Due::Record(change) => Step::Record(change),
+            Due::Begin => Step::Record(self.begin(recorded).await),
+            Due::Grant => Step::Record(self.grant(recorded).await),
+            Due::Revoke => Step::Record(self.revoke_now(recorded).await),
+        }
+    }
+
+    /// Looks before the intent is recorded: the slot must be empty, and the offer must still stand.
+    async fn begin(&self, recorded: &Recorded) -> Change {
+        match self.still_offered(recorded).await {
+            Err(unreachable) => return self.postponed(recorded, unreachable.reason, unreachable.after),
+            Ok(false) => {
+                return Change::Refused { reason: "the role is no longer offered to you".to_owned() };
+            }
+            Ok(true) => {}
+        }
+        match self.ports.directory.look(&recorded.slot()).await {
+            Err(Unreachable { reason, after }) => self.postponed(recorded, reason, after),
+            Ok(Held::By(_)) => Change::Refused {
+                reason: "the directory holds this role for you already, and not by this broker".to_owned(),
+            },
+            // The end is fixed with the intent; time that is lost from here on is not given back.
+            Ok(Held::Nothing) => Change::ActivationBegun {
+                not_after: recorded.request.asked.term.end_from(self.now().earliest()),
+            },
+        }
+    }
+
+    async fn grant(&self, recorded: &Recorded) -> Change {
+        let Some(permit) = GrantPermit::from(recorded) else {
+            return self.postponed(recorded, "no intent on record".to_owned(), None);
+        };
+        match self.ports.directory.grant(&permit).await {
+            GrantAnswer::Done(held) => Change::Activated { held },
+            // An earlier try may have got through, whatever this one met: take back what may be there.
+            GrantAnswer::Refused(_) if permit.has_earlier_try() => Change::RevocationBegun(Cause::Unfinished),
+            GrantAnswer::Refused(reason) => Change::Refused { reason },
+            GrantAnswer::Unclear { reason, after } => self.postponed(recorded, reason, after),
+        }
+    }
+
+    async fn revoke_now(&self, recorded: &Recorded) -> Change {
+        let Some(permit) = RevokePermit::from(recorded) else {
+            return self.postponed(recorded, "nothing on record to revoke".to_owned(), None);
+        };
+        match self.ports.directory.revoke(&permit).await {
+            RevokeAnswer::Gone => Change::Removed,
+            RevokeAnswer::NotYet { reason, after } => {
+                tracing::warn!(activation = %recorded.id, %reason, "a revocation is not confirmed yet");
+                self.postponed(recorded, reason, after)
+            }
+        }
+    }
+
+    async fn still_offered(&self, recorded: &Recorded) -> Result<bool, Unreachable> {
+        let asked = &recorded.request.asked;
+        let Some(in_force) = self.policy.load_full() else { return Ok(false) };
+        let Some(role) = in_force.policy.role(&asked.role) else { return Ok(false) };
+        let groups = groups_among(role.eligible.iter().chain(&role.denied));
+        let standing = self.standing(asked.principal, &groups).await?;
+        Ok(role.is_offered_to(&standing) && role.target == asked.target)
+    }
+
+    /// Not settled: again after our own delay, or the directory's if that is longer.
+    fn postponed(&self, recorded: &Recorded, reason: String, wished: Option<Duration>) -> Change {
+        let ours = due::retry_delay(recorded).unsigned_abs();
+        let wished = wished.unwrap_or_default().min(WISH_MAX);
+        Change::Postponed { retry_at: after(self.now(), ours.max(wished)), reason: short(reason) }
+    }
+}
+
+/// The longest the directory may ask us to wait: a little over Entra PIM's five minutes.
+const WISH_MAX: Duration = Duration::from_secs(6 * 60);
+
+fn after(now: Now, wait: Duration) -> Timestamp {
+    let wait = SignedDuration::try_from(wait).unwrap_or(due::RETRY_MAX);
+    now.latest().checked_add(wait).unwrap_or(now.latest())
+}
+
+/// What stood in the way, as it goes on record: one line, and not longer than it needs to be.
+fn short(reason: String) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    if reason.len() <= 300 && !reason.chars().any(char::is_control) {
+        return reason;
+    }
+    reason.chars().map(plain).take(300).collect()
+}

@@ -1,0 +1,46 @@
+//! How many refusals one caller may put on record.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use elevate_core::names::Principal;
+use governor::clock::DefaultClock;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+const EACH_A_MINUTE: NonZeroU32 = NonZeroU32::new(20).unwrap();
+const ALL_A_MINUTE: NonZeroU32 = NonZeroU32::new(600).unwrap();
+
+/// Refused attempts go on record, but a caller who is refused all day must not fill the disk: each has
+/// a share, and all together have one. What is over it is counted and left out.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    each: RateLimiter<Option<Principal>, DashMapStateStore<Option<Principal>>, DefaultClock>,
+    all: governor::DefaultDirectRateLimiter,
+    left_out: AtomicU64,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            each: RateLimiter::dashmap(Quota::per_minute(EACH_A_MINUTE)),
+            all: RateLimiter::direct(Quota::per_minute(ALL_A_MINUTE)),
+            left_out: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Throttle {
+    pub(super) fn admits(&self, caller: Option<Principal>) -> bool {
+        let admitted = self.each.check_key(&caller).is_ok() && self.all.check().is_ok();
+        if !admitted {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    /// How many were left out since the start.
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
+    }
+}
