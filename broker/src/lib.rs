@@ -9,10 +9,12 @@
 //! [`store`], [`identity`]) know [`ports`] and core and their own library, never each other; `app` wires.
 
 pub mod clock;
+pub mod config;
 pub mod graph;
 pub mod grpc;
 pub mod identity;
 pub mod ports;
 pub mod reaper;
 pub mod store;
+pub mod tls;
 pub mod workflow;

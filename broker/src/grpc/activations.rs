@@ -112,9 +112,9 @@ impl ActivationService for Api {
         let (sender, answers) = streams::fed();
         let api = self.clone();
         tokio::spawn(async move {
-            let _counted = open;
+            let over = open.over();
+            tokio::pin!(over);
             let mut shown = first;
-            let deadline = tokio::time::Instant::now() + streams::LONGEST;
             loop {
                 let live = shown.is_live();
                 let message = api.named(&shown).await;
@@ -125,7 +125,7 @@ impl ActivationService for Api {
                     let changed = tokio::select! {
                         changed = changes.recv() => changed,
                         () = sender.closed() => return,
-                        () = tokio::time::sleep_until(deadline) => return,
+                        () = &mut over => return,
                     };
                     match changed {
                         Ok(other) if other != id => continue,

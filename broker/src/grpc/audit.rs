@@ -75,8 +75,8 @@ impl AuditService for Api {
         let (sender, answers) = streams::fed();
         let api = self.clone();
         tokio::spawn(async move {
-            let _counted = open;
-            let deadline = tokio::time::Instant::now() + streams::LONGEST;
+            let over = open.over();
+            tokio::pin!(over);
             loop {
                 size.mark_unchanged();
                 let batch = match api.inner.workflow.audit(&caller, from, BATCH).await {
@@ -105,7 +105,7 @@ impl AuditService for Api {
                 tokio::select! {
                     grown = size.changed() => if grown.is_err() { return },
                     () = sender.closed() => return,
-                    () = tokio::time::sleep_until(deadline) => return,
+                    () = &mut over => return,
                 }
             }
         });

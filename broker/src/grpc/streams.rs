@@ -9,6 +9,7 @@ use elevate_core::names::Principal;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::status;
@@ -18,15 +19,16 @@ const EACH: usize = 16;
 const ALL: usize = 2000;
 
 /// A stream ends after this long, and the client comes back with a token that is good then.
-pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// What a streaming call answers with.
 pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-/// Counts open streams.
-#[derive(Debug, Default)]
+/// Counts open streams, and ends them all at once.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Streams {
     open: Arc<Mutex<HashMap<Principal, usize>>>,
+    stop: CancellationToken,
 }
 
 /// One open stream; counted until dropped.
@@ -34,6 +36,17 @@ pub(super) struct Streams {
 pub(super) struct Open {
     principal: Principal,
     open: Arc<Mutex<HashMap<Principal, usize>>>,
+    stop: CancellationToken,
+}
+
+impl Open {
+    /// Resolves when the stream is to end, whatever its client does.
+    pub(super) async fn over(&self) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(LONGEST) => {}
+        }
+    }
 }
 
 impl Streams {
@@ -46,7 +59,12 @@ impl Streams {
             return Err(status::too_many_streams());
         }
         *own = own.saturating_add(1);
-        Ok(Open { principal, open: Arc::clone(&self.open) })
+        Ok(Open { principal, open: Arc::clone(&self.open), stop: self.stop.clone() })
+    }
+
+    /// Ends every stream, so that the server can.
+    pub(super) fn end(&self) {
+        self.stop.cancel();
     }
 }
 
