@@ -116,6 +116,9 @@ impl Api {
             let principal = caller.principal;
             let answer = run(api.clone(), caller, message).await;
             let refused = answer.as_ref().err().map(Refusal::reason);
+            if let Some(reason) = refused {
+                api.inner.workflow.count_refusal(reason);
+            }
             if let (Some(reason), Some(Attempt { call, role, activation })) = (refused, attempt) {
                 let note = Note::Refused {
                     caller: Some(principal),

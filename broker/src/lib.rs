@@ -16,5 +16,6 @@ pub mod identity;
 pub mod ports;
 pub mod reaper;
 pub mod store;
+pub mod telemetry;
 pub mod tls;
 pub mod workflow;

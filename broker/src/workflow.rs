@@ -14,10 +14,11 @@ use elevate_core::approval::Standing;
 use elevate_core::due::{self, Due, Now};
 use elevate_core::names::{ActivationId, ObjectId, Principal, RoleName};
 use elevate_core::policy::{Policy, PolicyVersion};
+use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, broadcast};
 
 use crate::ports::directory::Unreachable;
-use crate::ports::journal::{Note, Recorded, StoreFault};
+use crate::ports::journal::{AppendError, Note, Recorded, StoreFault};
 use crate::ports::verifier::{AppRole, Caller, CallerKind};
 use crate::ports::{Clock, Directory, Journal, Verifier};
 
@@ -30,6 +31,7 @@ mod refusal;
 mod revoke;
 mod see;
 mod settle;
+mod tally;
 mod throttle;
 
 pub use ask::{Prepared, Wish};
@@ -71,6 +73,7 @@ pub struct Workflow {
     draining: AtomicBool,
     refusals: throttle::Throttle,
     sightings: reconcile::Sightings,
+    tally: tally::Tally,
 }
 
 impl Workflow {
@@ -102,6 +105,7 @@ impl Workflow {
             draining: AtomicBool::new(false),
             refusals: throttle::Throttle::default(),
             sightings: reconcile::Sightings::default(),
+            tally: tally::Tally::default(),
         })
     }
 
@@ -125,6 +129,31 @@ impl Workflow {
         &self.ports
     }
 
+    /// Adds its counters to what is shown to operators.
+    pub fn register(&self, registry: &mut Registry) {
+        self.tally.register(registry);
+    }
+
+    /// Whether nothing new is accepted any more.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Whether a policy is in force.
+    pub fn has_policy(&self) -> bool {
+        self.policy.load().is_some()
+    }
+
+    /// How many refused attempts were left out of the record since the start, being over their share.
+    pub fn refusals_left_out(&self) -> u64 {
+        self.refusals.left_out()
+    }
+
+    /// Counts a refused call.
+    pub fn count_refusal(&self, reason: &'static str) {
+        self.tally.refused(reason);
+    }
+
     /// Notes a refused attempt in the record, as far as the caller's share of it goes.
     ///
     /// # Errors
@@ -135,7 +164,7 @@ impl Workflow {
             return Ok(());
         }
         match self.ports.journal.note(note).await {
-            Err(crate::ports::journal::AppendError::Store(fault)) => Err(fault),
+            Err(AppendError::Store(fault)) => Err(fault),
             _ => Ok(()),
         }
     }
@@ -181,11 +210,19 @@ impl Workflow {
         let first = Event { at: now.latest(), by, change };
         let after = Activation::clone(recorded).apply(&first)?;
         let events = with_consequences(first, after, now)?;
-        self.append(recorded.id, recorded.version, events).await
+        Ok(self.append(recorded.id, Some(recorded), events).await?)
     }
 
-    async fn append(&self, id: ActivationId, version: u64, events: Vec<Event>) -> Result<Recorded, Refusal> {
-        let recorded = self.ports.journal.append(id, version, events).await?;
+    /// Appends, and tells whoever waits for changes.
+    async fn append(
+        &self,
+        id: ActivationId,
+        before: Option<&Activation>,
+        events: Vec<Event>,
+    ) -> Result<Recorded, AppendError> {
+        let version = before.map_or(0, |before| before.version);
+        let recorded = self.ports.journal.append(id, version, events.clone()).await?;
+        self.tally.recorded(before, &recorded, &events);
         // Nobody listening is no fault.
         let _ = self.changes.send(id);
         self.nudge.notify_one();

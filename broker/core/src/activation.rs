@@ -445,6 +445,10 @@ impl Activation {
 }
 
 impl State {
+    /// The words of all states that can still change.
+    pub const LIVE_WORDS: [&str; 6] =
+        ["requested", "awaiting approval", "scheduled", "activating", "active", "revoking"];
+
     /// One word for it.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -460,4 +464,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -130,3 +130,6 @@ fn hash(domain: &str, fields: &[&str]) -> Digest {
     }
     Digest(hasher.finalize().into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,6 +106,8 @@ pub struct Table {
     place: String,
     path: String,
     entries: BTreeMap<String, Node>,
+    /// Where the keys stand that were taken already.
+    taken: BTreeMap<String, String>,
 }
 
 impl Table {
@@ -124,6 +126,7 @@ impl Table {
             place: "line 1".to_owned(),
             path: String::new(),
             entries: entries(text, document.get_ref()),
+            taken: BTreeMap::new(),
         };
         faults.or(Some(root))
     }
@@ -145,10 +148,11 @@ impl Table {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// Notes a fault of the table as a whole or of one of its keys.
+    /// Notes a fault of one of its keys, taken or not; or, with no key, of the table as a whole.
     pub fn fault(&self, faults: &mut Faults, key: &str, problem: impl fmt::Display) {
-        let key = if key.is_empty() { self.path.clone() } else { self.path(key) };
-        faults.push(&self.place, &key, problem);
+        let place = self.entries.get(key).map(|node| &node.place).or_else(|| self.taken.get(key));
+        let name = if key.is_empty() { self.path.clone() } else { self.path(key) };
+        faults.push(place.unwrap_or(&self.place), &name, problem);
     }
 
     /// Takes a text and reads it as `T`; `None` if it is absent or faulty.
@@ -156,7 +160,7 @@ impl Table {
     where
         T: FromStr<Err: fmt::Display>,
     {
-        let node = self.entries.remove(key)?;
+        let node = self.take(key)?;
         self.read(&node, key, faults)
     }
 
@@ -177,7 +181,7 @@ impl Table {
     where
         T: FromStr<Err: fmt::Display>,
     {
-        let node = self.entries.remove(key)?;
+        let node = self.take(key)?;
         match node.value {
             Value::List(items) => {
                 let nth = |at: usize| format!("{key}[{at}]");
@@ -209,7 +213,7 @@ impl Table {
         range: std::ops::RangeInclusive<i64>,
         faults: &mut Faults,
     ) -> Option<i64> {
-        let node = self.entries.remove(key)?;
+        let node = self.take(key)?;
         let number = match &node.value {
             Value::Whole(number) => Some(*number),
             Value::Untyped(text) => text.parse().ok(),
@@ -227,7 +231,7 @@ impl Table {
 
     /// Takes `true` or `false`; `None` if it is absent or faulty.
     pub fn truth(&mut self, key: &str, faults: &mut Faults) -> Option<bool> {
-        let node = self.entries.remove(key)?;
+        let node = self.take(key)?;
         let truth = match &node.value {
             Value::Truth(truth) => Some(*truth),
             Value::Untyped(text) => text.parse().ok(),
@@ -242,7 +246,7 @@ impl Table {
     /// Takes a table; an absent one is empty.
     pub fn table(&mut self, key: &str, faults: &mut Faults) -> Self {
         let path = self.path(key);
-        let (place, entries) = match self.entries.remove(key) {
+        let (place, entries) = match self.take(key) {
             None => (self.place.clone(), BTreeMap::new()),
             Some(Node { place, value: Value::Table(entries) }) => (place, entries),
             Some(node) => {
@@ -250,12 +254,12 @@ impl Table {
                 (node.place, BTreeMap::new())
             }
         };
-        Self { place, path, entries }
+        Self { place, path, entries, taken: BTreeMap::new() }
     }
 
     /// Takes an array of tables (`[[key]]`); an absent one is empty.
     pub fn tables(&mut self, key: &str, faults: &mut Faults) -> Vec<Self> {
-        let Some(node) = self.entries.remove(key) else { return Vec::new() };
+        let Some(node) = self.take(key) else { return Vec::new() };
         let Value::List(items) = node.value else {
             faults.push(&node.place, &self.path(key), format!("must be written as `[[{}]]`", self.path(key)));
             return Vec::new();
@@ -264,7 +268,9 @@ impl Table {
         for (at, item) in items.into_iter().enumerate() {
             let path = format!("{}[{at}]", self.path(key));
             match item.value {
-                Value::Table(entries) => tables.push(Self { place: item.place, path, entries }),
+                Value::Table(entries) => {
+                    tables.push(Self { place: item.place, path, entries, taken: BTreeMap::new() })
+                }
                 _ => faults.push(&item.place, &path, "must be a table"),
             }
         }
@@ -281,6 +287,12 @@ impl Table {
         for (key, node) in &self.entries {
             faults.push(&node.place, &self.path(key), "is not known here; is it misspelt?");
         }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Node> {
+        let node = self.entries.remove(key)?;
+        self.taken.insert(key.to_owned(), node.place.clone());
+        Some(node)
     }
 
     fn read<T>(&self, node: &Node, key: &str, faults: &mut Faults) -> Option<T>

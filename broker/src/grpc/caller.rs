@@ -52,7 +52,10 @@ impl Api {
             Some(token) => self.inner.workflow.ports().verifier.caller(token).await,
             None => Err(TokenRefusal::Invalid("there is no access token with this call".to_owned())),
         };
-        let caller = caller.map_err(|refusal| status::from(&refusal.into()))?;
+        let caller = caller.map_err(|refusal| {
+            self.inner.workflow.count_refusal(refusal.reason());
+            status::from(&refusal.into())
+        })?;
         limits
             .each
             .check_key(&caller.principal)

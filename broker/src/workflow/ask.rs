@@ -99,14 +99,11 @@ impl Workflow {
         let first = Event { at: now.latest(), by, change: Change::Requested(Box::new(request)) };
         let opened = Activation::open(id, &first)?;
         let events = with_consequences(first, opened, now)?;
-        match self.ports.journal.append(id, 0, events).await {
+        match self.append(id, None, events).await {
             // The same call twice at one moment: one of them began it.
             Err(AppendError::RequestIdUsed { by }) => self.repeated(by, &asked).await,
             Err(error) => Err(error.into()),
-            Ok(recorded) => {
-                self.announce(id);
-                Ok(recorded)
-            }
+            Ok(recorded) => Ok(recorded),
         }
     }
 
@@ -157,11 +154,6 @@ impl Workflow {
                 Err(Refusal::WrongState { is: recorded.state.word(), hint: "there is nothing to give back" })
             }
         }
-    }
-
-    pub(super) fn announce(&self, id: ActivationId) {
-        let _ = self.changes.send(id);
-        self.nudge.notify_one();
     }
 
     async fn own(&self, caller: &Caller, id: ActivationId) -> Result<Recorded, Refusal> {

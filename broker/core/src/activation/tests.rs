@@ -1,1 +1,342 @@
+use std::num::NonZeroU8;
 
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::names::{ObjectId, Scope, Subject, Target, TenantId, Way};
+use crate::policy::PolicyVersion;
+
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub(crate) fn person(n: u128) -> Principal {
+    let object = ObjectId::from_uuid(Uuid::from_u128(n));
+    Principal { tenant: TenantId::from_uuid(Uuid::from_u128(1)), object }
+}
+
+pub(crate) fn id() -> ActivationId {
+    ActivationId::from_uuid(Uuid::from_u128(77))
+}
+
+pub(crate) fn request(approvers: u8) -> Request {
+    Request {
+        request_id: RequestId::from_uuid(Uuid::from_u128(5)),
+        asked: Asked {
+            principal: person(2),
+            role: "groups-admin".parse().unwrap(),
+            target: Target {
+                way: Way::Assignment,
+                role_definition: "fdd7a751-b60b-444a-984c-02652fe8fa1c".parse().unwrap(),
+                scope: Scope::Tenant,
+            },
+            term: "1h".parse().unwrap(),
+            starts_at: None,
+            justification: "a reason".parse().unwrap(),
+            ticket: None,
+            policy: PolicyVersion(1),
+            continues: None,
+        },
+        requirements: NonZeroU8::new(approvers)
+            .map(|count| ApprovalRequirement {
+                count,
+                from: vec![Subject::User(person(3).object), Subject::User(person(4).object)],
+            })
+            .into_iter()
+            .collect(),
+        approval_window: SignedDuration::from_secs(600),
+        proof: shown(),
+        at: at(0),
+    }
+}
+
+fn shown() -> ProofShown {
+    ProofShown {
+        token: "t".to_owned(),
+        nonce: "n".to_owned(),
+        signed_in_at: at(0),
+        methods: vec![],
+        contexts: vec![],
+    }
+}
+
+pub(crate) fn by_broker(second: i64, change: Change) -> Event {
+    Event { at: at(second), by: Actor::Broker, change }
+}
+
+pub(crate) fn requested(approvers: u8) -> Event {
+    Event {
+        at: at(0),
+        by: Actor::Principal(person(2)),
+        change: Change::Requested(Box::new(request(approvers))),
+    }
+}
+
+pub(crate) fn approved(by: u128) -> Event {
+    let approval = Approval {
+        approver: person(by),
+        request: request(1).asked.digest(),
+        counts_for: vec![0],
+        at: at(1),
+        comment: String::new(),
+        request_id: RequestId::from_uuid(Uuid::from_u128(by)),
+    };
+    Event {
+        at: at(1),
+        by: Actor::Principal(person(by)),
+        change: Change::Approved(Box::new(approval), Box::new(shown())),
+    }
+}
+
+pub(crate) fn sought() -> Event {
+    by_broker(0, Change::ApprovalSought { lapses_at: at(600) })
+}
+
+pub(crate) fn scheduled() -> Event {
+    by_broker(2, Change::Scheduled { starts_at: at(2), lapses_at: at(3602) })
+}
+
+pub(crate) fn begun() -> Event {
+    by_broker(3, Change::ActivationBegun { not_after: at(3603) })
+}
+
+pub(crate) fn activated() -> Event {
+    by_broker(4, Change::Activated { held: "a-1".parse().unwrap() })
+}
+
+pub(crate) fn revoking(cause: Cause) -> Event {
+    by_broker(5, Change::RevocationBegun(cause))
+}
+
+fn postponed() -> Event {
+    by_broker(6, Change::Postponed { retry_at: at(9), reason: "busy".to_owned() })
+}
+
+/// The state that these events lead to, or that the last of them cannot follow.
+fn check(events: &[Event], expected: &str) {
+    let said = match Activation::replay(id(), events) {
+        Ok(activation) => match activation.state {
+            State::Closed { outcome, .. } => format!("closed: {outcome:?}"),
+            state => state.word().to_owned(),
+        },
+        Err(illegal) => illegal.to_string(),
+    };
+    assert_eq!(said, expected, "{:?}", events.iter().map(|event| event.change.word()).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_ordinary_life() {
+    let mut life = vec![
+        (requested(1), "requested"),
+        (sought(), "awaiting approval"),
+        (approved(3), "awaiting approval"),
+        (scheduled(), "scheduled"),
+        (begun(), "activating"),
+        (activated(), "active"),
+        (revoking(Cause::Expired), "revoking"),
+        (by_broker(7, Change::Removed), "closed: Ended(Expired)"),
+    ];
+    for n in 1..=life.len() {
+        let events: Vec<_> = life.iter().take(n).map(|(event, _)| event.clone()).collect();
+        check(&events, life[n - 1].1);
+    }
+    // Nothing follows a closed one.
+    life.push((postponed(), ""));
+    let events: Vec<_> = life.into_iter().map(|(event, _)| event).collect();
+    check(&events, "an activation that is closed cannot become postponed");
+}
+
+#[test]
+fn nothing_is_granted_before_it_is_approved() {
+    let begin = "an activation that is awaiting approval cannot become activation-begun";
+    check(&[requested(1), sought(), begun()], begin);
+    check(&[requested(1), sought(), approved(3), begun()], begin);
+    check(&[requested(1), scheduled()], "an activation that is requested cannot become scheduled");
+    check(
+        &[requested(1), sought(), scheduled()],
+        "an activation that is awaiting approval cannot become scheduled",
+    );
+    check(
+        &[requested(2), sought(), approved(3), scheduled()],
+        "an activation that is awaiting approval cannot become scheduled",
+    );
+    check(&[requested(2), sought(), approved(3), approved(4), scheduled()], "scheduled");
+    check(&[requested(0), scheduled(), begun()], "activating");
+    check(&[requested(0), sought()], "an activation that is requested cannot become approval-sought");
+}
+
+#[test]
+fn a_yes_that_does_not_count_cannot_be_recorded() {
+    let refused = "an activation that is awaiting approval cannot become approved";
+    // Nobody approves for themselves.
+    check(&[requested(1), sought(), approved(2)], refused);
+    // Nobody twice.
+    check(&[requested(2), sought(), approved(3), approved(3)], refused);
+    // Nobody for somebody else.
+    check(&[requested(1), sought(), Event { by: Actor::Principal(person(4)), ..approved(3) }], refused);
+    check(&[requested(1), sought(), Event { by: Actor::Broker, ..approved(3) }], refused);
+    // Not to another request.
+    let mut other = approved(3);
+    if let Change::Approved(approval, _) = &mut other.change {
+        approval.request = Digest::from_bytes([0; 32]);
+    }
+    check(&[requested(1), sought(), other], refused);
+    // Not for a requirement that is not there.
+    let mut other = approved(3);
+    if let Change::Approved(approval, _) = &mut other.change {
+        approval.counts_for = vec![1];
+    }
+    check(&[requested(1), sought(), other], refused);
+}
+
+#[test]
+fn the_ways_out_before_it_begins() {
+    let denied = by_broker(2, Change::Denied { reason: "no".to_owned() });
+    let withdrawn = by_broker(2, Change::Withdrawn);
+    let lapsed = by_broker(700, Change::Lapsed);
+    let failed = by_broker(2, Change::Refused { reason: "why".to_owned() });
+    check(&[requested(1), sought(), denied.clone()], "closed: Denied { reason: \"no\" }");
+    check(&[requested(1), sought(), withdrawn.clone()], "closed: Withdrawn");
+    check(&[requested(1), sought(), lapsed.clone()], "closed: Lapsed");
+    check(&[requested(0), scheduled(), withdrawn.clone()], "closed: Withdrawn");
+    check(&[requested(0), scheduled(), lapsed], "closed: Lapsed");
+    check(&[requested(0), scheduled(), failed.clone()], "closed: Failed { reason: \"why\" }");
+    check(&[requested(0), scheduled(), begun(), failed.clone()], "closed: Failed { reason: \"why\" }");
+    // Once it may be held, only a revocation ends it.
+    check(
+        &[requested(0), scheduled(), begun(), withdrawn],
+        "an activation that is activating cannot become withdrawn",
+    );
+    check(
+        &[requested(0), scheduled(), begun(), activated(), failed],
+        "an activation that is active cannot become refused",
+    );
+    check(&[requested(0), scheduled(), denied], "an activation that is scheduled cannot become denied");
+}
+
+#[test]
+fn what_may_be_held_leaves_only_by_a_read() {
+    let held = [requested(0), scheduled(), begun(), activated()];
+    let on = |event: Event| held.iter().cloned().chain([event]).collect::<Vec<_>>();
+    check(&on(by_broker(9, Change::Removed)), "an activation that is active cannot become removed");
+    check(&on(by_broker(9, Change::RemovedElsewhere)), "closed: RemovedElsewhere");
+    check(
+        &on(by_broker(9, Change::TakenOver { by: id() })),
+        &format!("closed: TakenOver {{ by: {:?} }}", id()),
+    );
+    check(
+        &[requested(0), scheduled(), begun(), by_broker(9, Change::Removed)],
+        "an activation that is activating cannot become removed",
+    );
+    for (cause, expected) in [
+        (Cause::Deactivated, "closed: Ended(Deactivated)"),
+        (Cause::Unfinished, "closed: Ended(Unfinished)"),
+        (Cause::Revoked { reason: "leak".to_owned() }, "closed: Ended(Revoked { reason: \"leak\" })"),
+    ] {
+        let tail = [revoking(cause), postponed(), by_broker(9, Change::Removed)];
+        let events: Vec<_> = held.iter().cloned().chain(tail).collect();
+        check(&events, expected);
+    }
+}
+
+#[test]
+fn only_a_request_begins() {
+    check(&[sought()], "an activation that is not asked for cannot become approval-sought");
+    check(&[], "an activation that is not asked for cannot become anything");
+    check(&[requested(0), requested(0)], "an activation that is requested cannot become requested");
+}
+
+#[test]
+fn a_continuing_activation_takes_no_slot_before_it_begins() {
+    let mut first = requested(0);
+    if let Change::Requested(request) = &mut first.change {
+        request.asked.continues = Some(id());
+    }
+    for (events, takes) in [
+        (vec![first.clone()], false),
+        (vec![first.clone(), scheduled()], false),
+        (vec![first, scheduled(), begun()], true),
+        (vec![requested(0)], true),
+        (vec![requested(0), scheduled(), by_broker(1, Change::Withdrawn)], false),
+    ] {
+        assert_eq!(Activation::replay(id(), &events).unwrap().takes_slot(), takes, "{events:?}");
+    }
+}
+
+pub(crate) fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        (0_u8..3).prop_map(requested),
+        Just(sought()),
+        (2_u128..6).prop_map(approved),
+        Just(by_broker(2, Change::Denied { reason: "no".to_owned() })),
+        Just(by_broker(2, Change::Withdrawn)),
+        Just(by_broker(2, Change::Lapsed)),
+        Just(scheduled()),
+        (0_i64..9000).prop_map(|end| by_broker(3, Change::ActivationBegun { not_after: at(end) })),
+        Just(by_broker(3, Change::Refused { reason: "no".to_owned() })),
+        Just(activated()),
+        Just(postponed()),
+        prop_oneof![
+            Just(Cause::Expired),
+            Just(Cause::Deactivated),
+            Just(Cause::Unfinished),
+            Just(Cause::Revoked { reason: String::new() })
+        ]
+        .prop_map(revoking),
+        Just(by_broker(8, Change::Removed)),
+        Just(by_broker(8, Change::RemovedElsewhere)),
+        Just(by_broker(8, Change::TakenOver { by: id() })),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever arrives in whatever order: illegal events change nothing, and what is promised holds.
+    #[test]
+    fn no_order_of_events_breaks_a_promise(
+        needed in 0_u8..3,
+        events in prop::collection::vec(any_event(), 0..60),
+    ) {
+        let mut activation = Activation::open(id(), &requested(needed)).unwrap();
+        let mut seen: Vec<&'static str> = Vec::new();
+        let mut end = None;
+        for event in &events {
+            let before = activation.clone();
+            match activation.apply(event) {
+                Err(_) => activation = before,
+                Ok(after) => {
+                    prop_assert_eq!(after.version, before.version + 1);
+                    prop_assert!(before.is_live(), "something followed a closed one");
+                    seen.push(event.change.word());
+                    activation = after;
+                }
+            }
+            // What may be held was approved by enough distinct people, none of them the holder.
+            if seen.contains(&"activation-begun") {
+                let people: std::collections::BTreeSet<_> = activation.approvals.iter().map(|a| a.approver).collect();
+                prop_assert!(people.len() >= usize::from(needed));
+                prop_assert!(!people.contains(&person(2)));
+            }
+            // The end never moves.
+            let now_ends = match activation.state {
+                State::Activating { not_after, .. } | State::Active { not_after, .. } | State::Revoking { not_after, .. } => Some(not_after),
+                _ => None,
+            };
+            if let (Some(was), Some(is)) = (end, now_ends) {
+                prop_assert_eq!(was, is);
+            }
+            end = end.or(now_ends);
+            // Active only by way of an intent; over only by way of a read, or a handing on.
+            if matches!(activation.state, State::Active { .. }) {
+                prop_assert!(seen.contains(&"activation-begun"));
+            }
+            if seen.contains(&"activated") && !activation.is_live() {
+                prop_assert!(["removed", "removed-elsewhere", "taken-over"].iter().any(|word| seen.contains(word)));
+            }
+            prop_assert_eq!(activation.digest, activation.request.asked.digest());
+        }
+    }
+}

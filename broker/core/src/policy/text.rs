@@ -62,20 +62,16 @@ pub fn parse(text: &str) -> Result<Policy, PolicyFaults> {
         );
     }
     let mut names = BTreeSet::new();
-    let mut roles = Vec::new();
-    for table in tables {
-        let place = table.place().to_owned();
-        let Some(role) = role(table, &mut faults) else { continue };
-        if !names.insert(role.name.clone()) {
-            faults.push(&place, "role.name", format!("`{}` is taken by a role above", role.name));
-        }
-        roles.push(role);
-    }
-    faults.or(Some(Policy { roles }))
+    let roles: Vec<_> = tables.into_iter().map(|table| role(table, &mut names, &mut faults)).collect();
+    let roles = roles.into_iter().collect::<Option<_>>();
+    faults.or(roles.map(|roles| Policy { roles }))
 }
 
-fn role(mut table: Table, faults: &mut Faults) -> Option<EligibleRole> {
+fn role(mut table: Table, names: &mut BTreeSet<RoleName>, faults: &mut Faults) -> Option<EligibleRole> {
     let name: Option<RoleName> = table.required("name", faults);
+    if let Some(taken) = name.as_ref().filter(|name| !names.insert(RoleName::clone(name))) {
+        table.fault(faults, "name", format!("`{taken}` is taken by a role above"));
+    }
     let title: Option<Title> = table.text("title", faults);
     let way: Option<Way> = table.required("way", faults);
     let role_definition = table.required("role_definition", faults);
@@ -146,8 +142,11 @@ fn requirement(mut table: Table, faults: &mut Faults) -> Option<ApprovalRequirem
 
 fn proof(mut table: Table, faults: &mut Faults) -> Option<ProofRule> {
     let strength = table.text::<WrittenStrength>("strength", faults).map_or(Strength::Mfa, |s| s.0);
-    let context =
-        if table.has("context") { Some(table.text::<WrittenContext>("context", faults)?.0) } else { None };
+    let context = if table.has("context") {
+        table.text("context", faults).map(|WrittenContext(context)| Some(context))
+    } else {
+        Some(None)
+    };
     let freshness = Length::within(SignedDuration::from_secs(10), SignedDuration::from_hours(1)).read(
         &mut table,
         "fresh_within",
@@ -156,7 +155,7 @@ fn proof(mut table: Table, faults: &mut Faults) -> Option<ProofRule> {
     );
     let bound = table.text::<WrittenBound>("bound_by", faults).map_or(Bound::Nonce, |b| b.0);
     table.finish(faults);
-    Some(ProofRule { strength, context, freshness: freshness?, bound })
+    Some(ProofRule { strength, context: context?, freshness: freshness?, bound })
 }
 
 /// A list of people that names somebody, nobody twice.

@@ -1,0 +1,156 @@
+//! Logs for operators, and what `/livez`, `/readyz` and `/metrics` answer.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use elevate_core::activation;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Log;
+use crate::workflow::Workflow;
+
+/// Starts writing logs to standard error. Once a process; a second call changes nothing.
+pub fn log_to_stderr(log: &Log) {
+    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Somebody, a test's harness perhaps, may have begun already: theirs goes on.
+    let _ = if log.json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
+}
+
+/// Whether the parts outside the workflow are well: asked at every look.
+pub trait Health: Send + Sync + std::fmt::Debug {
+    /// What keeps the broker from serving well, in words for an operator. Empty when nothing does.
+    fn ailments(&self) -> Vec<String>;
+
+    /// Numbers to show: name, help, value.
+    fn figures(&self) -> Vec<(&'static str, &'static str, f64)>;
+}
+
+/// Past this many tries a step is called stuck: somebody should look.
+const STUCK_TRIES: u32 = 5;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Where {
+    state: &'static str,
+}
+
+/// What the loopback port answers from.
+#[derive(Debug)]
+pub struct Telemetry {
+    workflow: Arc<Workflow>,
+    health: Arc<dyn Health>,
+    registry: Registry,
+    live: Family<Where, Gauge>,
+    overdue: Gauge,
+    stuck: Gauge,
+    entries: Gauge,
+    left_out: Gauge<u64, AtomicU64>,
+}
+
+impl Telemetry {
+    /// Over this workflow and the parts around it.
+    pub fn new(workflow: Arc<Workflow>, health: Arc<dyn Health>) -> Self {
+        let mut registry = Registry::with_prefix("elevate");
+        workflow.register(&mut registry);
+        let (live, overdue, stuck, entries, left_out) = Default::default();
+        let telemetry = Self { workflow, health, registry, live, overdue, stuck, entries, left_out };
+        telemetry.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register(
+            "live_activations",
+            "Activations that can still change, by state",
+            self.live.clone(),
+        );
+        registry.register("overdue", "Roles past their end and not yet seen gone", self.overdue.clone());
+        registry.register(
+            "stuck",
+            "Steps that the directory has not answered clearly after many tries",
+            self.stuck.clone(),
+        );
+        registry.register("record_entries", "Entries in the record", self.entries.clone());
+        registry.register(
+            "refusals_left_out",
+            "Refused attempts left out of the record",
+            self.left_out.clone(),
+        );
+        self
+    }
+
+    /// Serves until `stop`.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+        let routes = Router::new()
+            .route("/livez", get(|| async { "alive\n" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state(self);
+        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(%error, "the admin port failed");
+        }
+    }
+
+    async fn look(&self) -> Result<(), crate::ports::journal::StoreFault> {
+        let journal = &self.workflow.ports().journal;
+        for state in activation::State::LIVE_WORDS {
+            self.live.get_or_create(&Where { state }).set(0);
+        }
+        for (state, count) in journal.census().await? {
+            self.live.get_or_create(&Where { state }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        let (overdue, shown) = self.workflow.overdue().await?;
+        self.overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));
+        let tries = |recorded: &&crate::ports::journal::Recorded| match recorded.state {
+            activation::State::Revoking { tries, .. } | activation::State::Activating { tries, .. } => tries,
+            _ => 0,
+        };
+        let stuck = shown.iter().filter(|recorded| tries(recorded) > STUCK_TRIES).count();
+        self.stuck.set(i64::try_from(stuck).unwrap_or(i64::MAX));
+        self.entries.set(i64::try_from(journal.size().borrow().0).unwrap_or(i64::MAX));
+        self.left_out.set(self.workflow.refusals_left_out());
+        Ok(())
+    }
+}
+
+async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
+    let mut ailments = telemetry.health.ailments();
+    if telemetry.workflow.is_draining() {
+        ailments.push("the broker is shutting down".to_owned());
+    }
+    if ailments.is_empty() {
+        let policy =
+            if telemetry.workflow.has_policy() { "ready\n" } else { "ready; no policy applied yet\n" };
+        return (StatusCode::OK, policy.to_owned());
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, ailments.join("\n") + "\n")
+}
+
+async fn metrics(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
+    let plain = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    if let Err(fault) = telemetry.look().await {
+        return (StatusCode::INTERNAL_SERVER_ERROR, plain, fault.to_string());
+    }
+    let mut text = String::new();
+    for (name, help, value) in telemetry.health.figures() {
+        text.push_str(&format!(
+            "# HELP elevate_{name} {help}\n# TYPE elevate_{name} gauge\nelevate_{name} {value}\n"
+        ));
+    }
+    match prometheus_client::encoding::text::encode(&mut text, &telemetry.registry) {
+        Ok(()) => (StatusCode::OK, plain, text),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, plain, error.to_string()),
+    }
+}
