@@ -1,0 +1,24 @@
+//! The tenant as a client written for Entra meets it: over HTTPS, with its own certificate authority, and with
+//! time moved by hand.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "clippy knows a test by its attribute, and what tests share has none"
+)]
+
+#[path = "tenant/applications.rs"]
+mod applications;
+#[path = "tenant/control.rs"]
+mod control;
+#[path = "tenant/faults.rs"]
+mod faults;
+#[path = "tenant/graph.rs"]
+mod graph;
+#[path = "tenant/pim.rs"]
+mod pim;
+#[path = "tenant/setting.rs"]
+mod setting;
+#[path = "tenant/sign_in.rs"]
+mod sign_in;
