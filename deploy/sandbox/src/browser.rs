@@ -24,6 +24,8 @@ pub async fn sign_in(url: &str, person: &str, strength: Strength, ca: &Path) -> 
         .get(landing.clone())
         .send()
         .await
+        // The address holds the code, which belongs in no message.
+        .map_err(reqwest::Error::without_url)
         .with_context(|| format!("nobody listens at `{}`", landing.origin().ascii_serialization()))?;
     ensure!(
         !answer.status().is_client_error() && !answer.status().is_server_error(),

@@ -8,6 +8,7 @@ use std::{
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result};
@@ -146,7 +147,7 @@ impl Authority {
 fn credential(folder: &Path) -> Result<CertificateDer<'static>> {
     let (pem, key_file) = (folder.join(CREDENTIAL), folder.join(CREDENTIAL_KEY));
     if !pem.exists() || !key_file.exists() {
-        let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)?;
+        let key = credential_key()?;
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = name("Elevate broker credential");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -155,6 +156,18 @@ fn credential(folder: &Path) -> Result<CertificateDer<'static>> {
         write(&pem, &params.self_signed(&key)?.pem())?;
     }
     CertificateDer::from_pem_file(&pem).with_context(|| format!("`{}` holds no certificate", pem.display()))
+}
+
+/// Every folder that this process makes gets the same key, for the reason that [`crate::keys`] gives.
+fn credential_key() -> Result<KeyPair> {
+    static MADE: Mutex<Option<String>> = Mutex::new(None);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pem) = &*made {
+        return Ok(KeyPair::from_pem_and_sign_algo(pem, &rcgen::PKCS_RSA_SHA256)?);
+    }
+    let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)?;
+    *made = Some(key.serialize_pem());
+    Ok(key)
 }
 
 fn name(common_name: &str) -> DistinguishedName {

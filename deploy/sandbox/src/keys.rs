@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::Key;
+use crate::{Key, mint};
 
 /// The login service's key ring. Clones share it.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ struct Ring {
 
 impl Keys {
     pub(crate) fn fresh() -> Result<Self> {
-        let key = Key::fresh()?;
+        let key = first_key()?.named(&mint::unique());
         Ok(Self(Arc::new(Mutex::new(Ring { signing: key.clone(), published: vec![key] }))))
     }
 
@@ -61,5 +61,16 @@ impl Keys {
 
     fn with<T>(&self, f: impl FnOnce(&mut Ring) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// An RSA key takes a tenth of a second to make, and tests start tenants by the dozen: the first key of every
+/// tenant in a process is the same, under another name each time. Later keys are their own.
+fn first_key() -> Result<Key> {
+    static FIRST: Mutex<Option<Key>> = Mutex::new(None);
+    let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*first {
+        Some(key) => Ok(key.clone()),
+        None => Ok(first.insert(Key::fresh()?).clone()),
     }
 }

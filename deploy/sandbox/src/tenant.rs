@@ -52,7 +52,7 @@ pub struct Tenant {
     address: SocketAddr,
     tls: Arc<ServerConfig>,
     tokens: Mint,
-    serving: Option<Serving>,
+    serving: tokio::sync::Mutex<Option<Serving>>,
 }
 
 impl Tenant {
@@ -83,7 +83,7 @@ impl Tenant {
             behaviour,
         });
         let serving = Serving::start(listener, Arc::clone(&tls), Arc::clone(&world));
-        Ok(Self { tokens: Mint::new(Arc::clone(&world)), world, address, tls, serving: Some(serving) })
+        Ok(Self { tokens: Mint::new(Arc::clone(&world)), world, address, tls, serving: Some(serving).into() })
     }
 
     /// `https://localhost:PORT`, where both the login service and Graph are.
@@ -189,17 +189,18 @@ impl Tenant {
     }
 
     /// Closes the socket and every connection, and keeps everything else: an outage.
-    pub async fn stop(&mut self) {
-        if let Some(serving) = self.serving.take() {
+    pub async fn stop(&self) {
+        if let Some(serving) = self.serving.lock().await.take() {
             serving.stop().await;
         }
     }
 
     /// Serves again after [`Tenant::stop`], on the same port.
-    pub async fn restart(&mut self) -> Result<()> {
+    pub async fn restart(&self) -> Result<()> {
         self.stop().await;
         let listener = serve::listen(self.address).await?;
-        self.serving = Some(Serving::start(listener, Arc::clone(&self.tls), Arc::clone(&self.world)));
+        let serving = Serving::start(listener, Arc::clone(&self.tls), Arc::clone(&self.world));
+        *self.serving.lock().await = Some(serving);
         Ok(())
     }
 }

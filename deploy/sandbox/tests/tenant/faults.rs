@@ -111,7 +111,7 @@ async fn the_login_service_fails_in_its_own_words() {
 
 #[tokio::test]
 async fn a_tenant_stops_and_comes_back_on_its_port_with_everything_in_it() {
-    let mut setting = Setting::start().await;
+    let setting = Setting::start().await;
     setting.post(ASSIGNMENTS, ann_is(&ROLE)).await;
     setting.tenant.stop().await;
     assert!(setting.graph(Method::GET, "/users").send().await.is_err());
