@@ -120,7 +120,7 @@ pub enum TokenRefusal {
     #[error("the proof is another person's; sign in as the person who is asking")]
     Foreign,
     /// Signed in too long ago.
-    #[error("the sign-in is older than {allowed} allows; sign in again when asked")]
+    #[error("the sign-in is older than the {allowed} that the policy allows; sign in again when asked")]
     Stale {
         /// The rule, as people write it.
         allowed: String,
