@@ -1,1 +1,210 @@
-//! .
+//! The [`Directory`] over Microsoft Graph v1.0.
+//!
+//! One file a way of granting ([`Way::Assignment`], [`Way::Pim`]); all of them speak through one line,
+//! which holds the broker's credential, keeps the budget and says of each call whether it was done,
+//! refused, or may have happened. Nothing here waits for an answer twice: who asks, asks again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use elevate_core::names::{ObjectId, Principal, Slot, Target, TenantId, Way};
+use url::Url;
+use uuid::Uuid;
+
+use crate::ports::Clock;
+use crate::ports::directory::{
+    Assignment, Directory, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
+};
+
+mod absence;
+mod address;
+mod assignment;
+mod budget;
+mod call;
+mod credential;
+mod doctor;
+mod people;
+mod pim;
+mod refusal;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use call::{Meter, Witness};
+pub use credential::{Certificate, Credential, CredentialError};
+pub use doctor::{Finding, Wrong};
+
+/// Where Graph and the tenant's token endpoint are, and who the broker is there.
+#[derive(Debug)]
+pub struct Settings {
+    /// The tenant: slots and principals of another are refused.
+    pub tenant: TenantId,
+    /// The broker's own registration (application id).
+    pub client_id: Uuid,
+    /// What it proves itself with.
+    pub credential: Credential,
+    /// Graph's root, such as `https://graph.microsoft.com/v1.0`. National clouds have their own.
+    pub graph: Url,
+    /// The tenant's OAuth 2.0 token endpoint.
+    pub token_endpoint: Url,
+    /// What a token is asked for; see [`Settings::scope_of`].
+    pub scope: String,
+    /// The longest that one call may take.
+    pub deadline: Duration,
+}
+
+impl Settings {
+    /// The longest that one call may take, unless said otherwise.
+    pub const DEADLINE: Duration = Duration::from_secs(30);
+
+    /// `{origin}/.default` of Graph's root: every application permission the broker was given.
+    pub fn scope_of(graph: &Url) -> String {
+        format!("{}/.default", graph.origin().ascii_serialization())
+    }
+
+    /// The token endpoint of `tenant` under a login root such as `https://login.microsoftonline.com`.
+    ///
+    /// # Errors
+    /// The root cannot carry a path.
+    pub fn token_endpoint_of(login: &Url, tenant: TenantId) -> Result<Url, SettingsError> {
+        let mut endpoint = login.clone();
+        let refused = |()| SettingsError { what: "the login address", given: login.to_string() };
+        endpoint.path_segments_mut().map_err(refused)?.pop_if_empty().extend([
+            tenant.to_string().as_str(),
+            "oauth2",
+            "v2.0",
+            "token",
+        ]);
+        Ok(endpoint)
+    }
+}
+
+/// An address that a credential must not be sent to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} `{given}` is not an https address; only a loopback host may do with http")]
+pub struct SettingsError {
+    what: &'static str,
+    given: String,
+}
+
+/// Entra ID by Microsoft Graph.
+#[derive(Debug)]
+pub struct Graph {
+    tenant: TenantId,
+    line: call::Line,
+    absences: absence::Absences,
+    names: people::Names,
+}
+
+impl Graph {
+    /// Speaks to Graph over `http`, which must follow no redirects.
+    ///
+    /// # Errors
+    /// An address is neither https nor on this host.
+    pub fn new(
+        settings: Settings,
+        http: reqwest::Client,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SettingsError> {
+        guarded("the Graph address", &settings.graph)?;
+        guarded("the token endpoint", &settings.token_endpoint)?;
+        Ok(Self {
+            tenant: settings.tenant,
+            line: call::Line::new(settings, http, clock),
+            absences: absence::Absences::default(),
+            names: people::Names::default(),
+        })
+    }
+
+    /// What it has done so far, and what it may still do.
+    pub fn meter(&self) -> Meter {
+        self.line.meter()
+    }
+
+    /// The last `Date` that Graph or the token endpoint sent, and what time it was here.
+    pub fn witness(&self) -> Option<Witness> {
+        self.line.witness()
+    }
+
+    /// Whether the broker may do what these targets need: for `elevated doctor`.
+    pub async fn check(&self, targets: &[Target]) -> Vec<Finding> {
+        doctor::check(&self.line, targets).await
+    }
+
+    fn is_home(&self, tenant: TenantId) -> Result<(), Unreachable> {
+        if tenant == self.tenant {
+            Ok(())
+        } else {
+            Err(Unreachable { reason: format!("tenant {tenant} is not the broker's own"), after: None })
+        }
+    }
+}
+
+#[async_trait]
+impl Directory for Graph {
+    async fn look(&self, slot: &Slot, way: Way) -> Result<Held, Unreachable> {
+        self.is_home(slot.principal.tenant)?;
+        match way {
+            Way::Assignment => assignment::look(&self.line, slot).await,
+            Way::Pim => pim::look(&self.line, slot).await,
+        }
+    }
+
+    async fn grant(&self, permit: &GrantPermit) -> GrantAnswer {
+        if let Err(foreign) = self.is_home(permit.slot().principal.tenant) {
+            return GrantAnswer::Refused(foreign.reason);
+        }
+        match permit.target().way {
+            Way::Assignment => assignment::grant(&self.line, permit).await,
+            Way::Pim => pim::grant(&self.line, permit).await,
+        }
+    }
+
+    async fn revoke(&self, permit: &RevokePermit) -> RevokeAnswer {
+        if let Err(foreign) = self.is_home(permit.slot().principal.tenant) {
+            return RevokeAnswer::NotYet { reason: foreign.reason, after: None };
+        }
+        match permit.target().way {
+            Way::Assignment => assignment::revoke(&self.line, &self.absences, permit).await,
+            Way::Pim => pim::revoke(&self.line, &self.absences, permit).await,
+        }
+    }
+
+    async fn groups_of(
+        &self,
+        principal: Principal,
+        groups: &BTreeSet<ObjectId>,
+    ) -> Result<BTreeSet<ObjectId>, Unreachable> {
+        self.is_home(principal.tenant)?;
+        people::groups_of(&self.line, principal.object, groups).await
+    }
+
+    async fn assignments(&self, target: &Target) -> Result<Vec<Assignment>, Unreachable> {
+        match target.way {
+            Way::Assignment => assignment::list(&self.line, self.tenant, target).await,
+            Way::Pim => pim::list(&self.line, self.tenant, target).await,
+        }
+    }
+
+    async fn display_name(&self, object: ObjectId) -> Option<String> {
+        people::display_name(&self.line, &self.names, object).await
+    }
+}
+
+/// A credential goes over TLS, or nowhere but to this host.
+fn guarded(what: &'static str, address: &Url) -> Result<(), SettingsError> {
+    let is_here = match address.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match address.scheme() {
+        "https" if address.host().is_some() => Ok(()),
+        "http" if is_here => Ok(()),
+        _ => Err(SettingsError { what, given: address.to_string() }),
+    }
+}

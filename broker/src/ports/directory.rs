@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use elevate_core::activation::{Activation, State};
-use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Slot, Target};
+use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Slot, Target, Way};
 use jiff::Timestamp;
 
 use super::journal::Recorded;
@@ -16,11 +16,12 @@ use super::journal::Recorded;
 /// Timeouts, resets, 5xx, conflicts and "already exists" after something was sent are unclear.
 #[async_trait]
 pub trait Directory: Send + Sync + std::fmt::Debug {
-    /// What the slot holds now, by a plain read.
+    /// What the slot holds now, by a plain read. `way` says how closely to look: what is granted by
+    /// PIM counts as held when it is only scheduled, too.
     ///
     /// # Errors
     /// The read gave no answer; nothing is known.
-    async fn look(&self, slot: &Slot) -> Result<Held, Unreachable>;
+    async fn look(&self, slot: &Slot, way: Way) -> Result<Held, Unreachable>;
 
     /// Grants what the permit's intent says, until its end. Where the permit says that an earlier try
     /// may have got through, it reads first and sends again only what is not there.

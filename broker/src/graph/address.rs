@@ -1,0 +1,70 @@
+//! Every address under Graph's root that the broker asks.
+//!
+//! Parts are set as path segments, so nothing that is put in can lead elsewhere. A `.` or `..` would:
+//! an id made of dots has no address, and there is no way round that.
+
+use elevate_core::names::{AssignmentId, ObjectId, RoleDefinitionId};
+use url::Url;
+
+const DIRECTORY: [&str; 2] = ["roleManagement", "directory"];
+
+/// Graph's root.
+#[derive(Debug, Clone)]
+pub(super) struct Root(Url);
+
+impl Root {
+    pub(super) const fn new(root: Url) -> Self {
+        Self(root)
+    }
+
+    /// `/roleManagement/directory/{collection}`.
+    pub(super) fn roles(&self, collection: &str) -> Url {
+        let [a, b] = DIRECTORY;
+        self.at(&[a, b, collection])
+    }
+
+    /// The collection, as far as it concerns one principal.
+    ///
+    /// The role and the scope are matched here and not by Graph: all three collections filter by
+    /// principal, and a principal holds few.
+    pub(super) fn roles_of(&self, collection: &str, principal: ObjectId) -> Url {
+        asking(self.roles(collection), &format!("$filter=principalId eq '{principal}'"))
+    }
+
+    /// The collection, as far as it concerns one role.
+    pub(super) fn roles_by(&self, collection: &str, role: RoleDefinitionId) -> Url {
+        asking(self.roles(collection), &format!("$filter=roleDefinitionId eq '{role}'"))
+    }
+
+    /// One assignment. `None` when its id cannot be put in an address.
+    pub(super) fn assignment(&self, id: &AssignmentId) -> Option<Url> {
+        let [a, b] = DIRECTORY;
+        let url = self.at(&[a, b, "roleAssignments", id.as_str()]);
+        let is_last = url.path_segments()?.next_back()? == id.as_str();
+        is_last.then_some(url)
+    }
+
+    /// One part of Graph by its segments.
+    pub(super) fn at(&self, segments: &[&str]) -> Url {
+        let mut url = self.0.clone();
+        // A root without a path cannot be: only http and https addresses are taken.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    /// Where a listing goes on: only on the same host, for the token goes with it.
+    pub(super) fn next(&self, link: &str) -> Option<Url> {
+        let url = Url::parse(link).ok()?;
+        let is_bare = url.username().is_empty() && url.password().is_none();
+        (url.origin() == self.0.origin() && is_bare).then_some(url)
+    }
+}
+
+/// With this query. A space becomes `%20`: OData does not read `+` as one. Nothing else is escaped, so
+/// what is put in must be ours: ids and words.
+pub(super) fn asking(mut url: Url, query: &str) -> Url {
+    url.set_query(Some(query));
+    url
+}

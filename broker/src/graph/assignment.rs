@@ -1,0 +1,207 @@
+//! The way `assignment`: `roleAssignments`, made by POST and ended by DELETE of the id.
+//!
+//! It works without a licence, and nobody but the broker ends it. Graph's pages:
+//! <https://learn.microsoft.com/graph/api/rbacapplication-post-roleassignments> and
+//! <https://learn.microsoft.com/graph/api/unifiedroleassignment-delete>. Plain reads only: with
+//! `ConsistencyLevel: eventual` Graph answers from an index that is older still.
+
+use std::time::Duration;
+
+use elevate_core::names::{AssignmentId, Slot, Target, TenantId};
+use serde_json::json;
+
+use super::absence::Absences;
+use super::budget::Priority;
+use super::call::{Call, Fault, Line};
+use super::wire::RoleAssignment;
+use crate::ports::directory::{
+    Assignment, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
+};
+
+const ASSIGNMENTS: &str = "roleAssignments";
+/// How long Graph's reads are given to catch up with its writes.
+pub(super) const LAG: Duration = Duration::from_secs(2);
+
+pub(super) async fn look(line: &Line, slot: &Slot) -> Result<Held, Unreachable> {
+    Ok(at_slot(line, Priority::Grant, slot).await?.map_or(Held::Nothing, Held::By))
+}
+
+pub(super) async fn list(
+    line: &Line,
+    tenant: TenantId,
+    target: &Target,
+) -> Result<Vec<Assignment>, Unreachable> {
+    let url = line.root.roles_by(ASSIGNMENTS, target.role_definition);
+    let listed: Vec<RoleAssignment> = line.list("assignments.list", Priority::List, url).await?;
+    let held_there = listed.iter().filter_map(|each| {
+        let slot = each.triple.slot(tenant)?;
+        let is_wanted = slot.role_definition == target.role_definition && slot.scope == target.scope;
+        is_wanted.then_some((each, slot))
+    });
+    held_there.map(|(each, slot)| Ok(Assignment { id: each.id().ok_or_else(unnamed)?, slot })).collect()
+}
+
+pub(super) async fn grant(line: &Line, permit: &GrantPermit) -> GrantAnswer {
+    let slot = permit.slot();
+    if permit.has_earlier_try() {
+        match at_slot(line, Priority::Grant, slot).await {
+            // The slot was seen empty before the intent: what is there now came from that try.
+            Ok(Some(id)) => return GrantAnswer::Done(id),
+            Ok(None) => {}
+            Err(fault) => return fault.into(),
+        }
+    }
+    let wanted = json!({
+        "@odata.type": "#microsoft.graph.unifiedRoleAssignment",
+        "principalId": slot.principal.object.to_string(),
+        "roleDefinitionId": slot.role_definition.to_string(),
+        "directoryScopeId": slot.scope.to_string(),
+    });
+    let url = line.root.roles(ASSIGNMENTS);
+    let call =
+        Call::write("assignments.create", Priority::Grant, url, Some(wanted)).before(permit.not_after());
+    let made = match line.send(call).await.and_then(|body| body.read::<RoleAssignment>()) {
+        Ok(made) => made,
+        Err(Fault::Refused(refusal)) if refusal.is_duplicate() => return met(line, permit).await,
+        // Somebody just created is not known everywhere yet.
+        Err(Fault::Refused(refusal)) if refusal.is_missing() => {
+            return Fault::unclear(format!("Graph does not know the principal yet ({})", refusal.brief()))
+                .into();
+        }
+        Err(Fault::Refused(refusal)) => return GrantAnswer::Refused(refusal.words()),
+        Err(unclear) => return unclear.into(),
+    };
+    match made.id().filter(|id| line.root.assignment(id).is_some()) {
+        Some(id) => GrantAnswer::Done(id),
+        None => Fault::from(unnamed()).into(),
+    }
+}
+
+/// Graph says that it is there already: by whom?
+async fn met(line: &Line, permit: &GrantPermit) -> GrantAnswer {
+    if !permit.has_earlier_try() {
+        return somebody_else();
+    }
+    match at_slot(line, Priority::Grant, permit.slot()).await {
+        Ok(Some(id)) => GrantAnswer::Done(id),
+        Ok(None) => GrantAnswer::Unclear {
+            reason: "Graph says that it is there, and does not list it yet".to_owned(),
+            after: Some(LAG),
+        },
+        Err(fault) => fault.into(),
+    }
+}
+
+/// The broker never adopts: to revoke it later would be to take somebody's standing role.
+pub(super) fn somebody_else() -> GrantAnswer {
+    GrantAnswer::Refused(
+        "somebody else assigned this role to you in the meantime; you hold it, and the broker leaves that \
+         assignment alone"
+            .to_owned(),
+    )
+}
+
+pub(super) async fn revoke(line: &Line, absences: &Absences, permit: &RevokePermit) -> RevokeAnswer {
+    take_away(line, absences, permit).await.unwrap_or_else(RevokeAnswer::from)
+}
+
+async fn take_away(line: &Line, absences: &Absences, permit: &RevokePermit) -> Result<RevokeAnswer, Fault> {
+    let (activation, slot) = (permit.activation(), permit.slot());
+    let before = line.clock.now();
+    // Where no answer to the grant was ever heard, what the slot holds is ours: it was empty before.
+    let known = permit.held().cloned().or_else(|| absences.deleted_id(activation));
+    let seen = match known {
+        Some(id) if is_there(line, Priority::Revoke, slot, &id).await? => Some(id),
+        Some(_) => None,
+        None => at_slot(line, Priority::Revoke, slot).await?,
+    };
+    let Some(id) = seen else {
+        return Ok(match absences.unseen(activation, before, line.clock.now()) {
+            None => RevokeAnswer::Gone,
+            Some(after) => not_yet("not seen by one read; a second must agree", after),
+        });
+    };
+    absences.seen(activation);
+    if absences.is_settling(activation, line.clock.now()) {
+        return Ok(not_yet("deleted, and still shown", LAG));
+    }
+    let call = Call::delete(&line.root, &id).ok_or_else(|| Fault::from(unnamed()))?;
+    match line.send(call).await {
+        Ok(_) => absences.deleted(activation, &id, line.clock.now().latest()),
+        // No proof right after a create; the reads below say more.
+        Err(Fault::Refused(refusal)) if refusal.is_missing() => {}
+        Err(fault) => return Err(fault),
+    }
+    let before = line.clock.now();
+    if is_there(line, Priority::Confirm, slot, &id).await? {
+        return Ok(not_yet("deleted, and still shown", LAG));
+    }
+    Ok(match absences.unseen(activation, before, line.clock.now()) {
+        None => RevokeAnswer::Gone,
+        Some(after) => not_yet("not seen by one read; a second must agree", after),
+    })
+}
+
+/// Whether this assignment is shown, by its id or in the principal's list.
+///
+/// # Errors
+/// No answer, or the id is not about this principal: then it is not for the broker to touch.
+async fn is_there(line: &Line, priority: Priority, slot: &Slot, id: &AssignmentId) -> Result<bool, Fault> {
+    let url = line.root.assignment(id).ok_or_else(|| Fault::from(unnamed()))?;
+    match line.send(Call::read("assignments.get", priority, url)).await {
+        Ok(body) => {
+            let shown: RoleAssignment = body.read()?;
+            if shown.triple.principal() == Some(slot.principal.object) {
+                return Ok(true);
+            }
+            Err(Fault::unclear("the assignment on record is somebody else's; the broker leaves it alone"))
+        }
+        Err(Fault::Refused(refusal)) if refusal.is_missing() => {
+            let listed = of_principal(line, priority, slot).await?;
+            Ok(listed.iter().any(|each| each.id.as_deref() == Some(id.as_str())))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// What the slot holds.
+pub(super) async fn at_slot(
+    line: &Line,
+    priority: Priority,
+    slot: &Slot,
+) -> Result<Option<AssignmentId>, Fault> {
+    let listed = of_principal(line, priority, slot).await?;
+    match listed.iter().find(|each| each.triple.is(slot)) {
+        Some(found) => Ok(Some(found.id().ok_or_else(unnamed)?)),
+        None => Ok(None),
+    }
+}
+
+async fn of_principal(line: &Line, priority: Priority, slot: &Slot) -> Result<Vec<RoleAssignment>, Fault> {
+    let url = line.root.roles_of(ASSIGNMENTS, slot.principal.object);
+    line.list("assignments.list", priority, url).await
+}
+
+pub(super) fn not_yet(reason: &str, after: Duration) -> RevokeAnswer {
+    RevokeAnswer::NotYet { reason: reason.to_owned(), after: Some(after) }
+}
+
+/// An assignment whose id cannot be read can be neither told from others nor deleted.
+pub(super) fn unnamed() -> Unnamed {
+    Unnamed
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unnamed;
+
+impl From<Unnamed> for Fault {
+    fn from(_: Unnamed) -> Self {
+        Self::unclear("Graph showed an assignment without an id that can be read")
+    }
+}
+
+impl From<Unnamed> for Unreachable {
+    fn from(unnamed: Unnamed) -> Self {
+        Fault::from(unnamed).into()
+    }
+}

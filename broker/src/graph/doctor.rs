@@ -1,0 +1,256 @@
+//! Whether the broker may do in Graph what it is set up to do: for `elevated doctor`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use elevate_core::names::{RoleDefinitionId, Target, Way};
+use jiff::SignedDuration;
+
+use super::address::asking;
+use super::budget::Priority;
+use super::call::{Call, Fault, Line};
+use super::credential::Credential;
+use super::wire::{AppRoleAssignment, RoleDefinition, ServicePrincipal};
+
+/// How long before its end a certificate is worth a word.
+const ENDS_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub what: String,
+    /// What is wrong with it, if anything is.
+    pub wrong: Option<Wrong>,
+}
+
+/// What is wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Finding {
+    fn fine(what: impl Into<String>) -> Self {
+        Self { what: what.into(), wrong: None }
+    }
+
+    fn wrong(what: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.into(), wrong: Some(Wrong { problem: problem.into(), remedy: remedy.into() }) }
+    }
+
+    /// Whether nothing is.
+    pub const fn is_ok(&self) -> bool {
+        self.wrong.is_none()
+    }
+}
+
+pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
+    let mut findings = vec![credential(line)];
+    match line.tokens.token().await {
+        Ok(_) => findings.push(Finding::fine("a token for Graph")),
+        Err(fault) => {
+            let problem = crate::ports::directory::Unreachable::from(fault).reason;
+            let remedy = "check the tenant, the client id, and that this certificate or secret is on the \
+                          application registration";
+            findings.push(Finding::wrong("a token for Graph", problem, remedy));
+            return findings;
+        }
+    }
+    let ways: BTreeSet<_> = targets.iter().map(|target| target.way).collect();
+    match given(line).await {
+        Ok(given) => findings.extend(needs(&ways).into_iter().map(|need| need.judged(&given))),
+        Err(fault) => {
+            let problem = crate::ports::directory::Unreachable::from(fault).reason;
+            let what = "the permissions of the broker's application";
+            let remedy =
+                "give it Application.Read.All to have them checked one by one; only reads were tried";
+            findings.push(Finding::wrong(what, problem, remedy));
+            findings.extend(tried(line, targets).await);
+        }
+    }
+    let roles: BTreeSet<_> = targets.iter().map(|target| target.role_definition).collect();
+    for role in roles {
+        findings.push(definition(line, role).await);
+    }
+    findings
+}
+
+fn credential(line: &Line) -> Finding {
+    match line.tokens.credential() {
+        Credential::Secret(_) => Finding::wrong(
+            "the broker's credential",
+            "it is a client secret, which whoever reads it once can use from anywhere",
+            "use a certificate",
+        ),
+        Credential::Certificate(certificate) => {
+            let ends = certificate.not_after();
+            let what = format!("the broker's certificate, good until {ends}");
+            let left = ends.duration_since(line.clock.now().latest());
+            let remedy = "make a new one, put it on the application registration, and then on the broker";
+            if left <= SignedDuration::ZERO {
+                Finding::wrong(what, "it has ended", remedy)
+            } else if left < ENDS_SOON {
+                Finding::wrong(what, "it ends within thirty days", remedy)
+            } else {
+                Finding::fine(what)
+            }
+        }
+    }
+}
+
+/// Something to be allowed: any of these permissions does, the least first.
+struct Need {
+    for_what: &'static str,
+    any_of: &'static [&'static str],
+}
+
+impl Need {
+    fn judged(&self, given: &BTreeSet<String>) -> Finding {
+        let least = self.any_of.first().copied().unwrap_or_default();
+        let what = format!("permission to {}", self.for_what);
+        match self.any_of.iter().find(|each| given.contains(**each)) {
+            Some(held) => Finding::fine(format!("{what} ({held})")),
+            None => Finding::wrong(
+                what,
+                format!("the application lacks {least}"),
+                format!(
+                    "add the application permission {least} of Microsoft Graph and let an administrator consent"
+                ),
+            ),
+        }
+    }
+}
+
+/// Microsoft's permissions reference names these as the least first, and then the wider ones.
+fn needs(ways: &BTreeSet<Way>) -> Vec<Need> {
+    let mut needs = vec![
+        Need {
+            for_what: "see who is in which group",
+            any_of: &[
+                "GroupMember.Read.All",
+                "Group.Read.All",
+                "Directory.Read.All",
+                "Directory.ReadWrite.All",
+            ],
+        },
+        Need {
+            for_what: "read people's names",
+            any_of: &["User.ReadBasic.All", "User.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"],
+        },
+    ];
+    let read_roles = Need {
+        for_what: "read role assignments",
+        any_of: &[
+            "RoleManagement.Read.Directory",
+            "RoleManagement.ReadWrite.Directory",
+            "Directory.Read.All",
+        ],
+    };
+    if ways.contains(&Way::Assignment) {
+        needs.push(Need {
+            for_what: "assign roles by the way `assignment`",
+            any_of: &["RoleManagement.ReadWrite.Directory"],
+        });
+    } else {
+        needs.push(read_roles);
+    }
+    if ways.contains(&Way::Pim) {
+        needs.push(Need {
+            for_what: "assign roles by the way `pim`",
+            any_of: &["RoleAssignmentSchedule.ReadWrite.Directory", "RoleManagement.ReadWrite.Directory"],
+        });
+    }
+    needs
+}
+
+/// The application permissions that the broker was given.
+async fn given(line: &Line) -> Result<BTreeSet<String>, Fault> {
+    let read = |url| line.send(Call::read("check", Priority::List, url));
+    let itself = format!("servicePrincipals(appId='{}')", line.tokens.client_id());
+    let url = asking(line.root.at(&[&itself]), "$select=id");
+    let itself: ServicePrincipal = read(url).await?.read()?;
+    let id = itself.id.ok_or_else(|| Fault::unclear("Graph showed a service principal without an id"))?;
+    let url = line.root.at(&["servicePrincipals", &id, "appRoleAssignments"]);
+    let assigned: Vec<AppRoleAssignment> = line.list("check", Priority::List, url).await?;
+    let mut by_resource: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for AppRoleAssignment { app_role_id, resource_id } in assigned {
+        if let (Some(role), Some(resource)) = (app_role_id, resource_id) {
+            by_resource.entry(resource).or_default().insert(role);
+        }
+    }
+    let mut given = BTreeSet::new();
+    for (resource, roles) in by_resource {
+        let url = asking(line.root.at(&["servicePrincipals", &resource]), "$select=id,appRoles");
+        let offered: ServicePrincipal = read(url).await?.read()?;
+        let held = offered
+            .app_roles
+            .into_iter()
+            .filter(|role| role.id.as_ref().is_some_and(|id| roles.contains(id)));
+        given.extend(held.filter_map(|role| role.value));
+    }
+    Ok(given)
+}
+
+/// The reads that the ways in use begin with.
+async fn tried(line: &Line, targets: &[Target]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut done = BTreeSet::new();
+    for target in targets {
+        let collection = match target.way {
+            Way::Assignment => "roleAssignments",
+            Way::Pim => "roleAssignmentScheduleInstances",
+        };
+        if !done.insert(collection) {
+            continue;
+        }
+        let url = line.root.roles_by(collection, target.role_definition);
+        let what = format!("reading {collection}");
+        findings.push(match line.send(Call::read("check", Priority::List, url)).await {
+            Ok(_) => Finding::fine(what),
+            Err(fault) => {
+                let problem = crate::ports::directory::Unreachable::from(fault).reason;
+                Finding::wrong(
+                    what,
+                    problem,
+                    format!("give the application what the way `{}` needs", target.way),
+                )
+            }
+        });
+    }
+    findings
+}
+
+/// Whether the role is there, under this very id: reads match by it.
+async fn definition(line: &Line, role: RoleDefinitionId) -> Finding {
+    let what = format!("role definition {role}");
+    let url = line.root.at(&["roleManagement", "directory", "roleDefinitions", &role.to_string()]);
+    let shown = line.send(Call::read("check", Priority::List, url)).await;
+    match shown.and_then(|body| body.read::<RoleDefinition>()) {
+        Ok(RoleDefinition { id: Some(id), display_name }) if id.parse() == Ok(role) => {
+            let name = display_name.unwrap_or_default();
+            Finding::fine(format!(
+                "{what} ({})",
+                name.chars().filter(|c| !c.is_control()).collect::<String>()
+            ))
+        }
+        Ok(_) => Finding::wrong(
+            what,
+            "the tenant knows it under another id",
+            "name the role in the policy by the id that the tenant shows, not by its template's",
+        ),
+        Err(Fault::Refused(refusal)) if refusal.is_missing() => {
+            Finding::wrong(what, "the tenant has no such role", "correct the id in the policy")
+        }
+        Err(fault) => {
+            let problem = crate::ports::directory::Unreachable::from(fault).reason;
+            Finding::wrong(
+                what,
+                problem,
+                "run `elevated doctor` again, and check the permission to read roles",
+            )
+        }
+    }
+}

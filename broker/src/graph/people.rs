@@ -1,0 +1,78 @@
+//! People: which groups they are in, and what they are called.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use elevate_core::names::ObjectId;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::address::asking;
+use super::budget::Priority;
+use super::call::{Call, Fault, Line};
+use super::wire::{Groups, Named};
+use crate::ports::directory::Unreachable;
+
+/// The most groups that one call asks for
+/// (<https://learn.microsoft.com/graph/api/directoryobject-checkmembergroups>).
+const AT_ONCE: usize = 20;
+/// How long a name is kept, and how many are: they change seldom and lists show many.
+const NAME_KEPT: SignedDuration = SignedDuration::from_hours(1);
+const MOST_NAMES: usize = 4096;
+/// The longest name shown, in characters.
+const LONGEST_NAME: usize = 256;
+
+/// Asked of `/users/{id}`: a policy names users, and for them this needs the least permission.
+pub(super) async fn groups_of(
+    line: &Line,
+    principal: ObjectId,
+    groups: &BTreeSet<ObjectId>,
+) -> Result<BTreeSet<ObjectId>, Unreachable> {
+    let asked: Vec<_> = groups.iter().copied().collect();
+    let mut found = BTreeSet::new();
+    for chunk in asked.chunks(AT_ONCE) {
+        let url = line.root.at(&["users", &principal.to_string(), "checkMemberGroups"]);
+        let ids: Vec<_> = chunk.iter().map(ToString::to_string).collect();
+        let answer = match line.send(Call::groups(url, json!({ "groupIds": ids }))).await {
+            Ok(body) => body.read::<Groups>()?,
+            Err(Fault::Refused(refusal)) if refusal.is_missing() => {
+                return Err(Unreachable { reason: "the tenant has no such user".to_owned(), after: None });
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        // Only what was asked for counts.
+        found.extend(answer.value.iter().filter_map(|id| id.parse().ok()).filter(|id| chunk.contains(id)));
+    }
+    Ok(found)
+}
+
+/// Names heard lately.
+#[derive(Debug, Default)]
+pub(super) struct Names(Mutex<HashMap<ObjectId, (Timestamp, String)>>);
+
+pub(super) async fn display_name(line: &Line, names: &Names, object: ObjectId) -> Option<String> {
+    let now = line.clock.now().latest();
+    let kept = names.0.lock().unwrap_or_else(PoisonError::into_inner).get(&object).cloned();
+    if let Some((_, name)) = kept.filter(|(at, _)| now.duration_since(*at) < NAME_KEPT) {
+        return Some(name);
+    }
+    let mut name = None;
+    for kind in ["users", "groups"] {
+        let url = asking(line.root.at(&[kind, &object.to_string()]), "$select=id,displayName");
+        match line.send(Call::read("names", Priority::List, url)).await {
+            Ok(body) => {
+                name = body.read::<Named>().ok()?.display_name;
+                break;
+            }
+            Err(Fault::Refused(refusal)) if refusal.is_missing() => {}
+            Err(_) => return None,
+        }
+    }
+    let name: String = name?.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    let mut names = names.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if names.len() >= MOST_NAMES {
+        names.clear();
+    }
+    names.insert(object, (now, name.clone()));
+    Some(name)
+}

@@ -1,0 +1,300 @@
+//! What Graph sends, as far as the broker reads it.
+//!
+//! Every field may be absent: what is missing matches nothing, rather than failing a whole listing.
+
+use elevate_core::names::{AssignmentId, ObjectId, Principal, Slot, TenantId};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// One page of a collection.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page<T> {
+    pub(super) value: Vec<T>,
+    #[serde(rename = "@odata.nextLink")]
+    pub(super) next_link: Option<String>,
+}
+
+/// Who, which role, where: in every object about roles.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Triple {
+    principal_id: Option<String>,
+    role_definition_id: Option<String>,
+    directory_scope_id: Option<String>,
+}
+
+impl Triple {
+    /// The slot it is about; `None` for what the broker never grants, such as an app scope.
+    pub(super) fn slot(&self, tenant: TenantId) -> Option<Slot> {
+        Some(Slot {
+            principal: Principal { tenant, object: self.principal()? },
+            role_definition: self.role_definition_id.as_deref()?.parse().ok()?,
+            scope: self.directory_scope_id.as_deref()?.parse().ok()?,
+        })
+    }
+
+    pub(super) fn principal(&self) -> Option<ObjectId> {
+        self.principal_id.as_deref()?.parse().ok()
+    }
+
+    pub(super) fn is(&self, slot: &Slot) -> bool {
+        self.slot(slot.principal.tenant).as_ref() == Some(slot)
+    }
+}
+
+/// `unifiedRoleAssignment`.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RoleAssignment {
+    pub(super) id: Option<String>,
+    #[serde(flatten)]
+    pub(super) triple: Triple,
+}
+
+impl RoleAssignment {
+    pub(super) fn id(&self) -> Option<AssignmentId> {
+        self.id.as_deref()?.parse().ok()
+    }
+}
+
+/// `unifiedRoleAssignmentScheduleInstance`: what is active now, one for each assignment, those made
+/// outside PIM included.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Instance {
+    id: Option<String>,
+    #[serde(flatten)]
+    pub(super) triple: Triple,
+    member_type: Option<String>,
+    role_assignment_schedule_id: Option<String>,
+    role_assignment_origin_id: Option<String>,
+    start_date_time: Option<String>,
+}
+
+impl Instance {
+    /// Whether the principal holds it itself, and not through a group or a wider scope.
+    pub(super) fn is_direct(&self) -> bool {
+        self.member_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("direct"))
+    }
+
+    /// The schedule behind it; the same GUID as the request's that made it.
+    pub(super) fn schedule(&self) -> Option<AssignmentId> {
+        self.role_assignment_schedule_id.as_deref()?.parse().ok()
+    }
+
+    /// The plain assignment it shows.
+    pub(super) fn origin(&self) -> Option<&str> {
+        self.role_assignment_origin_id.as_deref()
+    }
+
+    /// What to call it: the schedule where there is one.
+    pub(super) fn name(&self) -> Option<AssignmentId> {
+        self.schedule().or_else(|| self.origin()?.parse().ok()).or_else(|| self.id.as_deref()?.parse().ok())
+    }
+
+    pub(super) fn start(&self) -> Option<Timestamp> {
+        self.start_date_time.as_deref()?.parse().ok()
+    }
+}
+
+/// `unifiedRoleAssignmentScheduleRequest`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScheduleRequest {
+    pub(super) id: Option<String>,
+    status: Option<String>,
+    action: Option<String>,
+    justification: Option<String>,
+    target_schedule_id: Option<String>,
+    schedule_info: Option<ScheduleInfo>,
+    #[serde(flatten)]
+    pub(super) triple: Triple,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ScheduleInfo {
+    expiration: Option<Expiration>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Expiration {
+    end_date_time: Option<String>,
+}
+
+/// How far a request has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Waits for its start; it can be cancelled.
+    Granted,
+    /// On its way.
+    Pending,
+    /// Active, or it was.
+    Provisioned,
+    /// It will not be, or is no more.
+    Over,
+}
+
+impl ScheduleRequest {
+    pub(super) fn progress(&self) -> Progress {
+        match self.status.as_deref().unwrap_or_default() {
+            "Granted" => Progress::Granted,
+            "Provisioned" => Progress::Provisioned,
+            "Canceled" | "Denied" | "Failed" | "Revoked" => Progress::Over,
+            // A status that is not known yet is not an end.
+            _ => Progress::Pending,
+        }
+    }
+
+    pub(super) fn status(&self) -> &str {
+        self.status.as_deref().unwrap_or("unknown")
+    }
+
+    pub(super) fn assigns(&self) -> bool {
+        self.action.as_deref().is_some_and(|action| action.eq_ignore_ascii_case("adminAssign"))
+    }
+
+    pub(super) fn assigns_anything(&self) -> bool {
+        let taking = ["adminRemove", "selfDeactivate"];
+        !self.action.as_deref().is_some_and(|action| taking.iter().any(|t| action.eq_ignore_ascii_case(t)))
+    }
+
+    pub(super) fn says(&self, justification: &str) -> bool {
+        self.justification.as_deref() == Some(justification)
+    }
+
+    /// Its own id, and that of the schedule it makes; as a rule the same.
+    pub(super) fn ids(&self) -> impl Iterator<Item = AssignmentId> {
+        [&self.target_schedule_id, &self.id].into_iter().filter_map(|id| id.as_deref()?.parse().ok())
+    }
+
+    /// When it ends what it makes, where it says so by a date.
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        self.schedule_info.as_ref()?.expiration.as_ref()?.end_date_time.as_deref()?.parse().ok()
+    }
+}
+
+/// The answer of `checkMemberGroups`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Groups {
+    pub(super) value: Vec<String>,
+}
+
+/// A user or a group, as far as people read it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Named {
+    pub(super) display_name: Option<String>,
+}
+
+/// A service principal, with the permissions it offers or none.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ServicePrincipal {
+    pub(super) id: Option<String>,
+    #[serde(default)]
+    pub(super) app_roles: Vec<AppRole>,
+}
+
+/// A permission on offer.
+#[derive(Debug, Deserialize)]
+pub(super) struct AppRole {
+    pub(super) id: Option<String>,
+    pub(super) value: Option<String>,
+}
+
+/// A permission given.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AppRoleAssignment {
+    pub(super) app_role_id: Option<String>,
+    pub(super) resource_id: Option<String>,
+}
+
+/// `unifiedRoleDefinition`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RoleDefinition {
+    pub(super) id: Option<String>,
+    pub(super) display_name: Option<String>,
+}
+
+/// The token endpoint's answer: RFC 6749, section 5.1. Not to be printed.
+#[derive(Deserialize)]
+pub(super) struct TokenAnswer {
+    pub(super) access_token: String,
+    pub(super) token_type: Option<String>,
+    pub(super) expires_in: serde_json::Value,
+}
+
+/// And when it says no: section 5.2.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct TokenProblem {
+    pub(super) error: Option<String>,
+    #[serde(default)]
+    pub(super) error_codes: Vec<u32>,
+}
+
+/// An error: what kind, by all the codes it names, the most specific first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) codes: Vec<String>,
+    pub(super) message: String,
+}
+
+impl Problem {
+    /// From a body that may be anything.
+    pub(super) fn read(body: &[u8]) -> Self {
+        let Ok(ErrorBody { error: Some(error) }) = serde_json::from_slice::<ErrorBody>(body) else {
+            return Self::default();
+        };
+        let message = error.message.clone().unwrap_or_default();
+        let mut codes: Vec<_> = error.details.iter().flatten().filter_map(|d| d.code.clone()).collect();
+        let mut level = Some(&error);
+        while let Some(error) = level {
+            codes.extend(error.code.clone());
+            level = error.inner_error.as_deref().or(error.innererror.as_deref());
+        }
+        // Outermost first until here; what a detail says goes with the innermost.
+        let details =
+            error.details.as_ref().map_or(0, |details| details.iter().filter(|d| d.code.is_some()).count());
+        codes.get_mut(details..).unwrap_or_default().reverse();
+        codes.rotate_left(details);
+        codes.retain_mut(|code| {
+            code.retain(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+            code.truncate(100);
+            !code.is_empty()
+        });
+        Self { codes, message }
+    }
+
+    /// The most specific code, or nothing.
+    pub(super) fn code(&self) -> &str {
+        self.codes.first().map_or("", String::as_str)
+    }
+
+    pub(super) fn is(&self, code: &str) -> bool {
+        self.codes.iter().any(|each| each == code)
+    }
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: Option<ErrorLevel>,
+}
+
+#[derive(Deserialize)]
+struct ErrorLevel {
+    code: Option<String>,
+    message: Option<String>,
+    details: Option<Vec<ErrorDetail>>,
+    #[serde(rename = "innerError")]
+    inner_error: Option<Box<ErrorLevel>>,
+    // The older schema spells it so.
+    innererror: Option<Box<ErrorLevel>>,
+}
+
+#[derive(Deserialize)]
+struct ErrorDetail {
+    code: Option<String>,
+}
