@@ -5,8 +5,8 @@
 //! and wrong type are three refusals, and none of them is "not checked". The reasons are those of RFC 8725.
 //!
 //! Two kinds of token come here and neither passes for the other: the access token for the broker's own
-//! API says who calls ([`access`]); the ID token of a fresh sign-in to the command line's registration
-//! proves that they meant this request ([`proof`]).
+//! API says who calls (`access`); the ID token of a fresh sign-in to the command line's registration
+//! proves that they meant this request (`proof`).
 //!
 //! Tokens and claims appear in no log and no error.
 

@@ -75,6 +75,46 @@ async fn ten_thousand_unknown_keys_at_once_make_us_ask_once() {
 }
 
 #[tokio::test]
+async fn while_one_reads_the_others_go_on_with_what_is_kept() {
+    let house = House::new();
+    house.identity.warm().await.unwrap();
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    *house.tenant.gate.lock().unwrap() = Some(gate.clone());
+    house.clock.set(HOUR);
+    let identity = house.identity.clone();
+    let first = tokio::spawn(async move { identity.caller(&lasting("ec")).await });
+    while house.reads() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(reason(&house, "ec").await, "accepted");
+    assert!(!first.is_finished());
+    gate.add_permits(1);
+    assert!(first.await.unwrap().is_ok());
+    assert_eq!(house.reads(), 2);
+}
+
+#[tokio::test]
+async fn a_new_key_that_another_read_brings_makes_us_ask_no_more() {
+    let house = House::new();
+    house.identity.warm().await.unwrap();
+    house.publish(&[ec_key("new")]);
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    *house.tenant.gate.lock().unwrap() = Some(gate.clone());
+    let identity = house.identity.clone();
+    let warming = tokio::spawn(async move { identity.warm().await });
+    while house.reads() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let identity = house.identity.clone();
+    let caller = tokio::spawn(async move { identity.caller(&lasting("new")).await });
+    tokio::task::yield_now().await;
+    gate.add_permits(2);
+    assert_eq!(warming.await.unwrap().unwrap().keys, 1);
+    assert!(caller.await.unwrap().is_ok());
+    assert_eq!(house.reads(), 2);
+}
+
+#[tokio::test]
 async fn a_caller_who_hangs_up_does_not_spoil_the_read() {
     let house = House::new();
     house.identity.warm().await.unwrap();
@@ -186,6 +226,7 @@ async fn keys_that_are_not_for_this_are_left_out() {
         (changed(good(), &json!({"e": "Aw"})), "`e`"),
         (changed(good(), &json!({"e": "AQ"})), "`e`"),
         (changed(good(), &json!({"e": "AQAA"})), "`e`"),
+        (changed(good(), &json!({"e": "AQAC"})), "`e`"),
         (changed(good(), &json!({"e": "AQAB=="})), "`e`"),
         (changed(good(), &n(&[0xff; 255])), "`n`"),
         (changed(good(), &n(&[0x7f; 256])), "`n`"),
