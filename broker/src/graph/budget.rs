@@ -56,6 +56,8 @@ pub(super) const WRITES: Rate = Rate { burst: 1000, refill: 12 };
 /// In any ten seconds at most 1,000 + 10 x 200 = 3,000.
 pub(super) const UNITS: Rate = Rate { burst: 1000, refill: 200 };
 
+const _: () = assert!(WRITES.burst + 150 * WRITES.refill < 3000 && UNITS.burst + 10 * UNITS.refill < 3500);
+
 /// How many calls are under way at once, at most.
 const PLACES: usize = 32;
 /// No pause is longer, whatever was said: revocation goes on.
@@ -320,7 +322,7 @@ mod tests {
         assert_eq!(short.unwrap_err(), Duration::from_secs(4));
 
         let mut waiting = std::pin::pin!(budget.enter(Priority::Grant, Cost::WRITE, MINUTE));
-        assert!(futures_now(waiting.as_mut()).await.is_none());
+        assert!(at_once(waiting.as_mut()).await.is_none());
         clock.advance(4);
         assert!(waiting.await.is_ok());
     }
@@ -359,19 +361,13 @@ mod tests {
         }
         assert_eq!(held.len(), PLACES);
         let mut waiting = std::pin::pin!(budget.enter(Priority::Revoke, Cost::READ, MINUTE));
-        assert!(futures_now(waiting.as_mut()).await.is_none());
+        assert!(at_once(waiting.as_mut()).await.is_none());
         held.pop();
         assert!(waiting.await.is_ok(), "a freed place is heard of");
     }
 
-    #[test]
-    fn the_published_limits_are_never_reached() {
-        assert!(WRITES.burst + 150 * WRITES.refill < 3000);
-        assert!(UNITS.burst + 10 * UNITS.refill < 3500);
-    }
-
     /// What the future has to say without waiting.
-    async fn futures_now<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
+    async fn at_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
         std::future::poll_fn(|cx| match std::pin::Pin::new(&mut future).poll(cx) {
             std::task::Poll::Ready(value) => std::task::Poll::Ready(Some(value)),
             std::task::Poll::Pending => std::task::Poll::Ready(None),

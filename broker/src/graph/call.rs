@@ -285,9 +285,9 @@ impl Line {
             tracing::warn!(kind = call.kind, client_request_id, reason, "no answer from graph");
             Fault::unclear(reason)
         })?;
-        *self.witness.lock().unwrap_or_else(PoisonError::into_inner) =
-            heard(response.headers(), self.clock.now());
-
+        if let Some(witness) = heard(response.headers(), self.clock.now()) {
+            *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some(witness);
+        }
         let status = response.status().as_u16();
         let request_id = plain(response.headers(), "request-id");
         let after = retry_after(response.headers(), self.clock.now());
@@ -297,14 +297,27 @@ impl Line {
             return body.map(Body).map_err(Fault::unclear);
         }
         let problem = Problem::read(&body.unwrap_or_default());
-        tracing::warn!(
-            kind = call.kind,
-            client_request_id,
-            request_id,
-            status,
-            code = problem.code(),
-            "graph did not do it"
-        );
+        let code = problem.code();
+        if status == 404 {
+            // What a revocation hopes to hear.
+            tracing::debug!(
+                kind = call.kind,
+                client_request_id,
+                request_id,
+                status,
+                code,
+                "graph has no such thing"
+            );
+        } else {
+            tracing::warn!(
+                kind = call.kind,
+                client_request_id,
+                request_id,
+                status,
+                code,
+                "graph did not do it"
+            );
+        }
         if let Some(length) = after.filter(|_| matches!(status, 429 | 503)) {
             self.budget.pause(call.priority, length);
         }

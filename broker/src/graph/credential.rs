@@ -94,7 +94,9 @@ impl Certificate {
         let Ok(PublicKey::RSA(public)) = parsed.public_key().parsed() else {
             return Err(CredentialError::Certificate);
         };
-        let public = DecodingKey::from_rsa_raw_components(public.modulus, public.exponent);
+        // ASN.1 puts a zero before a number that would else read as negative.
+        let modulus = public.modulus.strip_prefix(&[0]).unwrap_or(public.modulus);
+        let public = DecodingKey::from_rsa_raw_components(modulus, public.exponent);
         let key =
             EncodingKey::from_rsa_pem(key.expose_secret().as_bytes()).map_err(|_| CredentialError::Key)?;
         let probe = b"elevate";
@@ -227,8 +229,10 @@ impl Tokens {
         if let Some((_, fault)) = kept.fault.as_ref().filter(|(number, _)| *number > seen) {
             return Err(fault.clone());
         }
-        let number = self.fetches.fetch_add(1, Ordering::AcqRel) + 1;
+        let number = self.fetches.load(Ordering::Acquire) + 1;
         let outcome = self.fetch(number).await;
+        // Counted when it is over: who comes from here on did not wait for this one.
+        self.fetches.store(number, Ordering::Release);
         match (outcome, kept.token.as_mut()) {
             (Ok(token), _) => {
                 *kept = Kept { token: Some(token.clone()), fault: None };
@@ -278,8 +282,9 @@ impl Tokens {
             tracing::warn!(reason, "no answer from the token endpoint");
             Fault::unclear(format!("the token endpoint: {reason}"))
         })?;
-        *self.witness.lock().unwrap_or_else(PoisonError::into_inner) =
-            heard(response.headers(), self.clock.now());
+        if let Some(witness) = heard(response.headers(), self.clock.now()) {
+            *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some(witness);
+        }
         let status = response.status().as_u16();
         let after = retry_after(response.headers(), self.clock.now());
         let body =

@@ -10,6 +10,7 @@ use super::budget::Priority;
 use super::call::{Call, Fault, Line};
 use super::credential::Credential;
 use super::wire::{AppRoleAssignment, RoleDefinition, ServicePrincipal};
+use crate::ports::directory::Unreachable;
 
 /// How long before its end a certificate is worth a word.
 const ENDS_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -52,7 +53,7 @@ pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
     match line.tokens.token().await {
         Ok(_) => findings.push(Finding::fine("a token for Graph")),
         Err(fault) => {
-            let problem = crate::ports::directory::Unreachable::from(fault).reason;
+            let problem = Unreachable::from(fault).reason;
             let remedy = "check the tenant, the client id, and that this certificate or secret is on the \
                           application registration";
             findings.push(Finding::wrong("a token for Graph", problem, remedy));
@@ -63,7 +64,7 @@ pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
     match given(line).await {
         Ok(given) => findings.extend(needs(&ways).into_iter().map(|need| need.judged(&given))),
         Err(fault) => {
-            let problem = crate::ports::directory::Unreachable::from(fault).reason;
+            let problem = Unreachable::from(fault).reason;
             let what = "the permissions of the broker's application";
             let remedy =
                 "give it Application.Read.All to have them checked one by one; only reads were tried";
@@ -211,7 +212,7 @@ async fn tried(line: &Line, targets: &[Target]) -> Vec<Finding> {
         findings.push(match line.send(Call::read("check", Priority::List, url)).await {
             Ok(_) => Finding::fine(what),
             Err(fault) => {
-                let problem = crate::ports::directory::Unreachable::from(fault).reason;
+                let problem = Unreachable::from(fault).reason;
                 Finding::wrong(
                     what,
                     problem,
@@ -245,7 +246,7 @@ async fn definition(line: &Line, role: RoleDefinitionId) -> Finding {
             Finding::wrong(what, "the tenant has no such role", "correct the id in the policy")
         }
         Err(fault) => {
-            let problem = crate::ports::directory::Unreachable::from(fault).reason;
+            let problem = Unreachable::from(fault).reason;
             Finding::wrong(
                 what,
                 problem,

@@ -289,9 +289,9 @@ struct ErrorLevel {
     message: Option<String>,
     details: Option<Vec<ErrorDetail>>,
     #[serde(rename = "innerError")]
-    inner_error: Option<Box<ErrorLevel>>,
+    inner_error: Option<Box<Self>>,
     // The older schema spells it so.
-    innererror: Option<Box<ErrorLevel>>,
+    innererror: Option<Box<Self>>,
 }
 
 #[derive(Deserialize)]

@@ -1,1 +1,83 @@
+use std::collections::BTreeSet;
+
+use elevate_core::names::ObjectId;
+use serde_json::json;
+
 use super::*;
+use crate::ports::Directory;
+
+fn check() -> String {
+    format!("POST users/{ANN}/checkMemberGroups")
+}
+
+fn group(number: u128) -> ObjectId {
+    ObjectId::from_uuid(uuid::Uuid::from_u128(number))
+}
+
+#[tokio::test]
+async fn groups_are_asked_for_twenty_at_a_time() {
+    let Bench { stub, graph, .. } = bench().await;
+    let groups: BTreeSet<_> = (1..=41).map(group).collect();
+    stub.expect(
+        check(),
+        ok(json!({ "value": [group(3).to_string().to_uppercase(), group(20).to_string()] })),
+    )
+    .expect(check(), nothing())
+    // One that was not asked for here does not count.
+    .expect(check(), ok(json!({ "value": [group(41).to_string(), group(1).to_string(), "x"] })));
+    let found = graph.groups_of(slot().principal, &groups).await.unwrap();
+    assert_eq!(found, [group(3), group(20), group(41)].into());
+    let asked: Vec<_> =
+        stub.is_done().iter().map(|seen| seen.json()["groupIds"].as_array().unwrap().len()).collect();
+    assert_eq!(asked, [20, 20, 1]);
+}
+
+#[tokio::test]
+async fn no_groups_are_no_question() {
+    let Bench { stub, graph, .. } = bench().await;
+    assert_eq!(graph.groups_of(slot().principal, &BTreeSet::new()).await, Ok(BTreeSet::new()));
+    stub.is_done();
+    assert!(stub.fetches().is_empty());
+}
+
+#[tokio::test]
+async fn a_user_that_is_not_there_is_in_no_known_groups() {
+    for (answer, words) in [
+        (missing(), "no such user"),
+        (problem(403, "Authorization_RequestDenied"), "Authorization_RequestDenied"),
+        (problem(500, "x"), "status 500"),
+        (reply(200, "{}"), "could not be read"),
+    ] {
+        let Bench { stub, graph, .. } = bench().await;
+        stub.expect(check(), answer);
+        let fault = graph.groups_of(slot().principal, &[group(1)].into()).await.unwrap_err();
+        assert!(fault.reason.contains(words), "{}", fault.reason);
+        stub.is_done();
+    }
+}
+
+#[tokio::test]
+async fn names_are_asked_for_once_an_hour() {
+    let Bench { stub, clock, graph } = bench().await;
+    let ann = slot().principal.object;
+    let (user, group) = (
+        format!("GET users/{ANN}?$select=id,displayName"),
+        format!("GET groups/{ANN}?$select=id,displayName"),
+    );
+    stub.expect(user.clone(), ok(json!({ "displayName": "Ann\u{7} Lee" })));
+    for _ in 0..2 {
+        assert_eq!(graph.display_name(ann).await.as_deref(), Some("Ann Lee"));
+    }
+    clock.advance(3600);
+    stub.expect(user.clone(), missing()).expect(group.clone(), ok(json!({ "displayName": "Ops" })));
+    assert_eq!(graph.display_name(ann).await.as_deref(), Some("Ops"));
+    stub.is_done();
+
+    clock.advance(3600);
+    stub.expect(user.clone(), missing()).expect(group, missing());
+    assert_eq!(graph.display_name(ann).await, None);
+    stub.expect(user, problem(500, "x"));
+    assert_eq!(graph.display_name(ann).await, None);
+    let seen = stub.is_done();
+    assert_eq!(seen[0].header("x-ms-throttle-priority"), Some("Low"));
+}
