@@ -61,7 +61,7 @@ const _: () = assert!(WRITES.burst + 150 * WRITES.refill < 3000 && UNITS.burst +
 /// How many calls are under way at once, at most.
 const PLACES: usize = 32;
 /// No pause is longer, whatever was said: revocation goes on.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 impl Priority {
     const ALL: [Self; 4] = [Self::Revoke, Self::Confirm, Self::Grant, Self::List];

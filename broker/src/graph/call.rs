@@ -118,6 +118,14 @@ impl Fault {
         Self::Unclear { reason: reason.into(), after: None }
     }
 
+    /// How long it asked to be left alone.
+    pub(super) fn wish(&self) -> Duration {
+        match self {
+            Self::Refused(_) => Duration::ZERO,
+            Self::Unclear { after, .. } => after.unwrap_or_default(),
+        }
+    }
+
     fn parts(self) -> (String, Option<Duration>) {
         match self {
             Self::Refused(refusal) => (format!("Graph refused ({})", refusal.brief()), None),

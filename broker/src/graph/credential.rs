@@ -27,6 +27,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 use super::Settings;
+use super::budget::LONGEST_PAUSE;
 use super::call::{Fault, Witness, broken, heard, retry_after, whole};
 use super::wire::{TokenAnswer, TokenProblem};
 use crate::ports::Clock;
@@ -183,8 +184,16 @@ pub(super) struct Tokens {
 #[derive(Debug, Default)]
 struct Kept {
     token: Option<Token>,
-    /// How the last fetch failed, if it did.
-    fault: Option<(u64, Fault)>,
+    fault: Option<Failed>,
+}
+
+/// How the last fetch failed.
+#[derive(Debug)]
+struct Failed {
+    number: u64,
+    fault: Fault,
+    /// The endpoint asked to be left alone until then.
+    until: Timestamp,
 }
 
 impl Tokens {
@@ -226,8 +235,9 @@ impl Tokens {
             return Ok(token.clone());
         }
         // Who waited while the fetch failed shares its fault, or a silent endpoint would hold up all in a row.
-        if let Some((_, fault)) = kept.fault.as_ref().filter(|(number, _)| *number > seen) {
-            return Err(fault.clone());
+        if let Some(failed) = kept.fault.as_ref().filter(|failed| failed.number > seen || now < failed.until)
+        {
+            return Err(failed.fault.clone());
         }
         let number = self.fetches.load(Ordering::Acquire) + 1;
         let outcome = self.fetch(number).await;
@@ -243,7 +253,8 @@ impl Tokens {
                 Ok(old.clone())
             }
             (Err(fault), _) => {
-                *kept = Kept { token: None, fault: Some((number, fault.clone())) };
+                let until = now.checked_add(fault.wish().min(LONGEST_PAUSE)).unwrap_or(now);
+                *kept = Kept { token: None, fault: Some(Failed { number, fault: fault.clone(), until }) };
                 Err(fault)
             }
         }

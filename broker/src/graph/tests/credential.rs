@@ -153,6 +153,10 @@ async fn a_token_that_cannot_be_renewed_serves_until_its_end() {
     clock.advance(291);
     stub.token(problem(503, "x").with("retry-after", "4"));
     assert!(!looked(&graph, &stub).await, "it has ended");
+    clock.advance(3);
+    assert!(!looked(&graph, &stub).await, "the endpoint asked to be left alone");
+    assert_eq!(stub.fetches().len(), 3);
+    clock.advance(1);
     assert!(looked(&graph, &stub).await);
     assert_eq!(stub.fetches().len(), 4);
 }
