@@ -1,0 +1,101 @@
+//! What a sign-in is bound to, computed here from what the person was shown.
+//!
+//! The broker sends a digest and a nonce too. They are compared, never trusted: a broker (or somebody
+//! in its place) that shows one request and asks for a sign-in to another is found out before the
+//! browser opens. The recipes are those of the contract, see `PrepareActivation`, `PrepareApproval` and
+//! `Challenge` there.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use elevate_proto::v1;
+
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+
+/// What a request is, as far as it is bound: every field that its digest covers.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked<'a> {
+    pub(crate) principal: &'a v1::Principal,
+    pub(crate) role: &'a str,
+    pub(crate) directory_role: &'a v1::DirectoryRole,
+    pub(crate) term_seconds: i64,
+    pub(crate) justification: &'a str,
+    pub(crate) ticket: Option<&'a v1::Ticket>,
+    pub(crate) policy_version: i64,
+}
+
+impl Asked<'_> {
+    /// The digest of the request, lower-case hex.
+    pub(crate) fn digest(&self) -> String {
+        let ticket = |part: fn(&v1::Ticket) -> &str| self.ticket.map(part).unwrap_or_default().trim();
+        hex(&hash(
+            "elevate-activation-v1",
+            &[
+                &self.principal.tenant_id,
+                &self.principal.object_id,
+                self.role,
+                &self.directory_role.way,
+                &self.directory_role.role_definition_id,
+                &self.directory_role.scope,
+                &self.term_seconds.to_string(),
+                "", // starts_at: not in this version of the service
+                self.justification.trim(),
+                ticket(|t| &t.number),
+                ticket(|t| &t.system),
+                &self.policy_version.to_string(),
+                "", // continues: likewise
+            ],
+        ))
+    }
+}
+
+/// What an approver says yes to, lower-case hex.
+pub(crate) fn approval_digest(activation_id: &str, request_digest: &str) -> String {
+    hex(&hash("elevate-approval-v1", &[activation_id, request_digest]))
+}
+
+/// The `nonce` that binds a sign-in to a challenge, a digest and an action.
+pub(crate) fn nonce(challenge: &str, digest: &str, action: &str) -> String {
+    URL_SAFE_NO_PAD.encode(hash("elevate-nonce-v1", &[challenge, digest, action]))
+}
+
+/// Refuses a challenge that is not for what was shown.
+pub(crate) fn check(challenge: &v1::Challenge, digest: &str, action: &str) -> Result<()> {
+    if challenge.digest == digest && challenge.nonce == nonce(&challenge.challenge, digest, action) {
+        return Ok(());
+    }
+    Err(foreign())
+}
+
+/// The broker asks for a sign-in to something else than what is shown.
+pub(crate) fn foreign() -> Failure {
+    Failure::new(
+        Exit::Refused,
+        "CHALLENGE_FOREIGN",
+        "the broker's challenge is not for what is shown; do not sign in",
+    )
+    .advice(
+        "tell the people who run the broker, and check with `elevate doctor` that you reach the right \
+         one. An `elevate` much older or newer than the broker would show this too",
+    )
+}
+
+/// SHA-256 of a prefix and fields, each field behind its length in four bytes, big endian.
+fn hash(domain: &str, fields: &[&str]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(domain.as_bytes());
+    for field in fields {
+        context.update(&u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
+        context.update(field.as_bytes());
+    }
+    let mut sum = [0; 32];
+    for (to, from) in sum.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    sum
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,54 @@
+//! One file a verb, and what several of them share: `prove` (a fresh sign-in for one request) and `follow`
+//! (waiting for an activation).
+
+pub(crate) mod activate;
+pub(crate) mod approve;
+pub(crate) mod audit;
+pub(crate) mod completions;
+pub(crate) mod deactivate;
+pub(crate) mod deny;
+pub(crate) mod doctor;
+mod follow;
+pub(crate) mod list;
+pub(crate) mod login;
+mod logout;
+mod pending;
+pub(crate) mod policy;
+mod prove;
+pub(crate) mod revoke;
+mod roles;
+pub(crate) mod show;
+mod sweep;
+pub(crate) mod watch;
+mod whoami;
+pub(crate) mod withdraw;
+
+use crate::cli::Verb;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Result;
+
+/// Does what the verb says.
+pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
+    match verb {
+        Verb::Login(args) => login::run(args, context).await,
+        Verb::Logout => logout::run(context).await,
+        Verb::Whoami => whoami::run(context).await,
+        Verb::Roles => roles::run(context).await,
+        Verb::Activate(args) => activate::run(args, context).await,
+        Verb::List(args) => list::run(args, context).await,
+        Verb::Show(args) => show::run(args, context).await,
+        Verb::Watch(args) => watch::run(args, context).await,
+        Verb::Pending => pending::run(context).await,
+        Verb::Approve(args) => approve::run(args, context).await,
+        Verb::Deny(args) => deny::run(args, context).await,
+        Verb::Deactivate(args) => deactivate::run(args, context).await,
+        Verb::Withdraw(args) => withdraw::run(args, context).await,
+        Verb::Revoke(args) => revoke::run(args, context).await,
+        Verb::Sweep => sweep::run(context).await,
+        Verb::Policy(verb) => policy::run(verb, context).await,
+        Verb::Audit(verb) => audit::run(verb, context).await,
+        Verb::Doctor => doctor::run(context).await,
+        Verb::Completions(args) => completions::run(&args, context),
+    }
+}

@@ -1,0 +1,84 @@
+//! `elevate deactivate`: a held role given back early.
+
+use elevate_proto::v1;
+use uuid::Uuid;
+use v1::ActivationState as State;
+
+use crate::connect::Broker;
+use crate::context::{self, Among, Context};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::render::{clean_line, json, words};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The activation's id, or the beginning of it, or the role's name
+    #[arg(value_name = "ID or ROLE")]
+    which: Option<String>,
+}
+
+pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
+    let broker = context.broker().await?;
+    let id = which(context, &broker, args.which.as_deref()).await?;
+    let request = v1::DeactivateActivationRequest { id };
+    let given_back = broker.activations().deactivate_activation(broker.call(request)).await?.into_inner();
+    let text = ending(context, &given_back);
+    context.console.answer(&json::Activation::from(given_back), || text)?;
+    Ok(Exit::Ok)
+}
+
+/// Where a role that is being taken away stands, and how to see it gone.
+pub(crate) fn ending(context: &Context, activation: &v1::Activation) -> String {
+    let state = words::state(&context.look(), activation);
+    let mut text = format!("{}: {state}", clean_line(&activation.role));
+    let detail = clean_line(&activation.detail);
+    if !detail.is_empty() {
+        text.push_str(&format!(", {detail}"));
+    }
+    if activation.state() != State::Closed {
+        text.push_str(&format!(
+            "; `elevate watch {}` tells when it is seen gone",
+            clean_line(&activation.id)
+        ));
+    }
+    text
+}
+
+/// The activation meant: by role, by id, or the only one held.
+async fn which(context: &mut Context, broker: &Broker, given: Option<&str>) -> Result<String> {
+    if let Some(given) = given
+        && Uuid::try_parse(given).is_ok()
+    {
+        return context.whole_id(broker, given, Among::Own).await;
+    }
+    let begun = |activation: &v1::Activation| {
+        matches!(activation.state(), State::Activating | State::Active | State::Revoking)
+    };
+    let mut held: Vec<v1::Activation> =
+        context::own(broker, false, "").await?.into_iter().filter(begun).collect();
+    if let Some(given) = given {
+        let of_role: Vec<_> = held.iter().filter(|activation| activation.role == given).cloned().collect();
+        if of_role.is_empty() && given.len() >= 6 && given.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
+        {
+            return context.whole_id(broker, given, Among::Own).await;
+        }
+        held = of_role;
+    }
+    match (held.as_slice(), given) {
+        ([one], _) => Ok(one.id.clone()),
+        ([], Some(role)) => Err(Failure::new(
+            Exit::NotFound,
+            "ACTIVATION_NOT_FOUND",
+            format!("you hold no role `{}`", clean_line(role)),
+        )
+        .advice(
+            "`elevate list` shows what you hold; a request that waits is taken back with `elevate withdraw`",
+        )),
+        ([], None) => Err(Failure::new(Exit::NotFound, "ACTIVATION_NOT_FOUND", "you hold no role")),
+        (several, _) => {
+            let roles: Vec<String> =
+                several.iter().map(|a| format!("{} ({})", clean_line(&a.role), clean_line(&a.id))).collect();
+            Err(Failure::usage(format!("you hold {} roles; say which: {}", several.len(), roles.join(", "))))
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `elevate deny`: no. It needs no fresh sign-in: no is always safe.
+
+use elevate_proto::v1;
+
+use crate::context::{Among, Context};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::render::{clean_line, json, words};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The activation's id, or the beginning of it
+    id: String,
+    /// Why; the one who asked reads it. Left out, you are asked
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
+    let broker = context.broker().await?;
+    let id = context.whole_id(&broker, &args.id, Among::Pending).await?;
+    let reason = reason(context, args.reason, "why not? ").await?;
+    let request = v1::DenyActivationRequest { id, reason };
+    let denied = broker.approvals().deny_activation(broker.call(request)).await?.into_inner();
+    let who = words::person_short(denied.principal.as_ref());
+    let text = format!("Denied {} for {who}", clean_line(&denied.role));
+    context.console.answer(&json::Activation::from(denied), || text)?;
+    Ok(Exit::Ok)
+}
+
+/// A reason from the command line, or from the person.
+pub(crate) async fn reason(context: &mut Context, given: Option<String>, question: &str) -> Result<String> {
+    let text = match given {
+        Some(text) => text,
+        None if context.console.can_ask() => context.console.ask(question).await?.unwrap_or_default(),
+        None => String::new(),
+    };
+    match text.trim() {
+        "" => Err(Failure::new(Exit::Usage, "REASON_MISSING", "nobody said why")
+            .advice("say it with `--reason TEXT`")),
+        reason => Ok(reason.to_owned()),
+    }
+}

@@ -1,0 +1,65 @@
+//! `elevate roles`: what may be activated.
+
+use elevate_proto::v1;
+
+use crate::context::{Context, PAGES_MAX};
+use crate::exit::Exit;
+use crate::failure::Result;
+use crate::render::table::table;
+use crate::render::{json, seconds_as_written, words};
+
+pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
+    let broker = context.broker().await?;
+    let mut roles = Vec::new();
+    let mut page_token = String::new();
+    for _ in 0..PAGES_MAX {
+        let page = v1::ListEligibleRolesRequest { page_size: 100, page_token };
+        let answer = broker.roles().list_eligible_roles(broker.call(page)).await?.into_inner();
+        roles.extend(answer.roles);
+        page_token = answer.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    if roles.is_empty() {
+        context
+            .console
+            .say("No role is offered to you. The people who run the broker decide that by its policy.");
+        if !context.console.is_json() {
+            return Ok(Exit::Ok);
+        }
+    }
+    let look = context.look();
+    let rows: Vec<Vec<String>> = roles
+        .iter()
+        .map(|role| {
+            let needs = match role.requirements.iter().map(|requirement| requirement.count).sum::<i32>() {
+                0 => "-".to_owned(),
+                1 => "1 person".to_owned(),
+                people => format!("{people} people"),
+            };
+            let now =
+                role.activation.as_ref().map_or("-".to_owned(), |activation| words::state(&look, activation));
+            vec![
+                role.name.clone(),
+                role.title.clone(),
+                words::scope(&role.directory_role.clone().unwrap_or_default().scope),
+                format!(
+                    "{} (at most {})",
+                    seconds_as_written(role.usual_seconds),
+                    seconds_as_written(role.longest_seconds)
+                ),
+                needs,
+                if role.ticket_required { "needed" } else { "-" }.to_owned(),
+                now,
+            ]
+        })
+        .collect();
+    let json = json::EligibleRoles {
+        roles: roles.into_iter().map(Into::into).collect(),
+        next_page_token: page_token,
+    };
+    let headings = ["ROLE", "TITLE", "SCOPE", "FOR", "APPROVAL", "TICKET", "NOW"];
+    context.console.answer(&json, || table(&look, &headings, rows))?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,165 @@
+//! The real world: this process's terminal, clock, browser and keyring.
+
+use std::io::{self, BufReader, IsTerminal as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::sync::Notify;
+
+use crate::world::{Browser, Clock, Keyring, Terminals, World};
+
+/// How long an opener may take to say that it cannot. One that is still running has opened something.
+const OPENER_PATIENCE: Duration = Duration::from_millis(1500);
+
+impl World {
+    /// This process's own.
+    pub fn real() -> Self {
+        let width = || terminal_size::terminal_size().map(|(width, _)| width.0);
+        Self {
+            out: Box::new(io::stdout()),
+            err: Box::new(io::stderr()),
+            input: Arc::new(Mutex::new(BufReader::new(io::stdin()))),
+            terminals: Terminals {
+                input: io::stdin().is_terminal(),
+                out: io::stdout().is_terminal(),
+                err: io::stderr().is_terminal(),
+                width: width(),
+            },
+            // A variable that is no text is none that we know.
+            env: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            browser: Arc::new(DesktopBrowser),
+            clock: Arc::new(SystemClock),
+            time_zone: TimeZone::system(),
+            keyring: Arc::new(SystemKeyring),
+            interrupt: Arc::new(Notify::new()),
+        }
+    }
+}
+
+/// `$BROWSER`, or what the desktop opens addresses with.
+#[derive(Debug)]
+struct DesktopBrowser;
+
+impl Browser for DesktopBrowser {
+    fn open(&self, url: &str) -> io::Result<()> {
+        let mut child =
+            opener(url)?.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let step = Duration::from_millis(50);
+        let mut waited = Duration::ZERO;
+        while waited < OPENER_PATIENCE {
+            match child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(io::Error::other(format!("the opener ended with {status}"))),
+                None => thread::sleep(step),
+            }
+            waited += step;
+        }
+        thread::spawn(move || reap(child));
+        Ok(())
+    }
+}
+
+/// Waits for a browser that runs on, so that it leaves no zombie behind while we wait.
+fn reap(mut child: Child) {
+    let _ = child.wait();
+}
+
+/// The command that opens an address. No shell sees it.
+fn opener(url: &str) -> io::Result<Command> {
+    // The variable is a list of commands; the first is as far as we go. `%s` stands for the address.
+    if let Some(browser) = std::env::var("BROWSER").ok().filter(|value| !value.trim().is_empty()) {
+        let mut words = browser.split(':').next().unwrap_or(&browser).split_whitespace();
+        let mut command = Command::new(words.next().unwrap_or("xdg-open"));
+        let words: Vec<&str> = words.collect();
+        command.args(words.iter().map(|word| word.replace("%s", url)));
+        if !words.iter().any(|word| word.contains("%s")) {
+            command.arg(url);
+        }
+        return Ok(command);
+    }
+    if cfg!(target_os = "macos") {
+        let mut command = Command::new("open");
+        command.arg(url);
+        return Ok(command);
+    }
+    if cfg!(windows) {
+        // `start` belongs to the shell, which would read the `&`s of the address; this does not.
+        let mut command = Command::new("rundll32");
+        command.args(["url.dll,FileProtocolHandler", url]);
+        return Ok(command);
+    }
+    let desktop = ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"];
+    if desktop.iter().all(|name| std::env::var_os(name).is_none()) {
+        // xdg-open would put a text browser into the terminal that we are talking on.
+        return Err(io::Error::other("no desktop is running here"));
+    }
+    let mut command = Command::new("xdg-open");
+    command.arg(url);
+    Ok(command)
+}
+
+/// The operating system's clock.
+#[derive(Debug)]
+struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the client reads a clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Keychain, Credential Manager or Secret Service.
+#[derive(Debug)]
+struct SystemKeyring;
+
+#[cfg(feature = "keyring")]
+impl Keyring for SystemKeyring {
+    fn load(&self, name: &str) -> Result<Option<String>, String> {
+        match entry(name)?.get_password() {
+            Ok(secret) => Ok(Some(secret)),
+            Err(keyring::v1::Error::NoEntry) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn save(&self, name: &str, secret: &str) -> Result<(), String> {
+        entry(name)?.set_password(secret).map_err(|error| error.to_string())
+    }
+
+    fn forget(&self, name: &str) -> Result<(), String> {
+        match entry(name)?.delete_credential() {
+            Ok(()) | Err(keyring::v1::Error::NoEntry) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+#[cfg(feature = "keyring")]
+fn entry(name: &str) -> Result<keyring::v1::Entry, String> {
+    if let Err(error) = keyring::v1::Entry::store_status() {
+        return Err(error.to_string());
+    }
+    keyring::v1::Entry::new("elevate", name).map_err(|error| error.to_string())
+}
+
+#[cfg(not(feature = "keyring"))]
+impl Keyring for SystemKeyring {
+    fn load(&self, _: &str) -> Result<Option<String>, String> {
+        Err("this build has no keyring".to_owned())
+    }
+
+    fn save(&self, _: &str, _: &str) -> Result<(), String> {
+        Err("this build has no keyring".to_owned())
+    }
+
+    fn forget(&self, _: &str) -> Result<(), String> {
+        Err("this build has no keyring".to_owned())
+    }
+}

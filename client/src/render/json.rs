@@ -1,0 +1,371 @@
+//! Answers for programs. The shapes are stable: fields are added, never renamed or taken away.
+//!
+//! Times are RFC 3339 in UTC, lengths are whole seconds, words are lower-case snake, what is not there is
+//! null. Every message of the contract is taken apart without `..`, so that a new field is looked at here.
+
+use elevate_proto::v1;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::render::time;
+
+/// Somebody or something in the tenant.
+#[derive(Debug, Serialize)]
+pub(crate) struct Principal {
+    tenant_id: String,
+    object_id: String,
+    display_name: Option<String>,
+}
+
+/// Under which ticket.
+#[derive(Debug, Serialize)]
+pub(crate) struct Ticket {
+    number: String,
+    system: Option<String>,
+}
+
+/// So many of these.
+#[derive(Debug, Serialize)]
+pub(crate) struct Requirement {
+    count: i32,
+    from: Vec<String>,
+}
+
+/// Somebody's yes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Approval {
+    approver: Option<Principal>,
+    at: Option<Timestamp>,
+    comment: Option<String>,
+}
+
+/// A directory role at a scope.
+#[derive(Debug, Serialize)]
+pub(crate) struct DirectoryRole {
+    way: String,
+    role_definition_id: String,
+    scope: String,
+}
+
+/// What a sign-in must show.
+#[derive(Debug, Serialize)]
+pub(crate) struct Proof {
+    strength: String,
+    auth_context: Option<String>,
+    fresh_within_seconds: i64,
+    nonce_required: bool,
+}
+
+/// One request and its whole life.
+#[derive(Debug, Serialize)]
+pub(crate) struct Activation {
+    id: String,
+    principal: Option<Principal>,
+    role: String,
+    directory_role: Option<DirectoryRole>,
+    term_seconds: i64,
+    justification: String,
+    ticket: Option<Ticket>,
+    state: String,
+    outcome: Option<String>,
+    detail: Option<String>,
+    requested_at: Option<Timestamp>,
+    answer_needed_by: Option<Timestamp>,
+    starts_at: Option<Timestamp>,
+    held_until: Option<Timestamp>,
+    closed_at: Option<Timestamp>,
+    requirements: Vec<Requirement>,
+    approvals: Vec<Approval>,
+    approvals_needed: i32,
+    policy_version: i64,
+    version: i64,
+    digest: String,
+    tries: i32,
+}
+
+/// The policy's offer.
+#[derive(Debug, Serialize)]
+pub(crate) struct EligibleRole {
+    name: String,
+    title: String,
+    directory_role: Option<DirectoryRole>,
+    longest_seconds: i64,
+    usual_seconds: i64,
+    requirements: Vec<Requirement>,
+    approval_window_seconds: i64,
+    proof: Option<Proof>,
+    ticket_required: bool,
+    activation: Option<Activation>,
+}
+
+/// Many activations.
+#[derive(Debug, Serialize)]
+pub(crate) struct Activations {
+    pub(crate) activations: Vec<Activation>,
+    pub(crate) next_page_token: String,
+}
+
+/// Many offers.
+#[derive(Debug, Serialize)]
+pub(crate) struct EligibleRoles {
+    pub(crate) roles: Vec<EligibleRole>,
+    pub(crate) next_page_token: String,
+}
+
+/// One entry of the record.
+#[derive(Debug, Serialize)]
+pub(crate) struct AuditEntry {
+    position: i64,
+    at: Option<Timestamp>,
+    event: String,
+    actor: Option<Principal>,
+    activation_id: Option<String>,
+    principal: Option<Principal>,
+    role: Option<String>,
+    details: std::collections::BTreeMap<String, String>,
+}
+
+/// A part of the record.
+#[derive(Debug, Serialize)]
+pub(crate) struct AuditEntries {
+    pub(crate) entries: Vec<AuditEntry>,
+    pub(crate) next_page_token: String,
+}
+
+/// A policy in force.
+#[derive(Debug, Serialize)]
+pub(crate) struct Policy {
+    version: i64,
+    text: String,
+    applied_by: Option<Principal>,
+    applied_at: Option<Timestamp>,
+}
+
+/// What a policy would change.
+#[derive(Debug, Serialize)]
+pub(crate) struct Plan {
+    current_version: i64,
+    changes: Vec<Change>,
+}
+
+/// What happens to one role.
+#[derive(Debug, Serialize)]
+pub(crate) struct Change {
+    role: String,
+    kind: String,
+    differences: Vec<String>,
+    live_activation_ids: Vec<String>,
+}
+
+/// What a sweep found.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sweep {
+    due: i64,
+    closed: i64,
+    overdue: i64,
+    unsettled: Vec<Activation>,
+}
+
+/// Who is calling.
+#[derive(Debug, Serialize)]
+pub(crate) struct Caller {
+    principal: Option<Principal>,
+    workload: bool,
+    app_roles: Vec<String>,
+    broker_version: String,
+}
+
+fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn all<F, T: From<F>>(items: Vec<F>) -> Vec<T> {
+    items.into_iter().map(T::from).collect()
+}
+
+impl From<v1::Principal> for Principal {
+    fn from(message: v1::Principal) -> Self {
+        let v1::Principal { tenant_id, object_id, display_name } = message;
+        Self { tenant_id, object_id, display_name: some(display_name) }
+    }
+}
+
+impl From<v1::Ticket> for Ticket {
+    fn from(message: v1::Ticket) -> Self {
+        let v1::Ticket { number, system } = message;
+        Self { number, system: some(system) }
+    }
+}
+
+impl From<v1::ApprovalRequirement> for Requirement {
+    fn from(message: v1::ApprovalRequirement) -> Self {
+        let v1::ApprovalRequirement { count, from } = message;
+        Self { count, from }
+    }
+}
+
+impl From<v1::Approval> for Approval {
+    fn from(message: v1::Approval) -> Self {
+        let v1::Approval { approver, at, comment } = message;
+        Self { approver: approver.map(Into::into), at: time(at.as_ref()), comment: some(comment) }
+    }
+}
+
+impl From<v1::DirectoryRole> for DirectoryRole {
+    fn from(message: v1::DirectoryRole) -> Self {
+        let v1::DirectoryRole { way, role_definition_id, scope } = message;
+        Self { way, role_definition_id, scope }
+    }
+}
+
+impl From<v1::ProofRequirement> for Proof {
+    fn from(message: v1::ProofRequirement) -> Self {
+        let v1::ProofRequirement { strength, auth_context, fresh_within_seconds, nonce_required } = message;
+        Self { strength, auth_context: some(auth_context), fresh_within_seconds, nonce_required }
+    }
+}
+
+/// `ACTIVATION_STATE_AWAITING_APPROVAL` as `awaiting_approval`.
+fn state(state: v1::ActivationState) -> String {
+    state.as_str_name().trim_start_matches("ACTIVATION_STATE_").to_lowercase()
+}
+
+/// `OUTCOME_TAKEN_OVER` as `taken_over`.
+fn outcome(outcome: v1::Outcome) -> Option<String> {
+    let word = outcome.as_str_name().trim_start_matches("OUTCOME_").to_lowercase();
+    (outcome != v1::Outcome::Unspecified).then_some(word)
+}
+
+impl From<v1::Activation> for Activation {
+    fn from(message: v1::Activation) -> Self {
+        let (state, outcome) = (state(message.state()), outcome(message.outcome()));
+        let v1::Activation {
+            id,
+            principal,
+            role,
+            directory_role,
+            term_seconds,
+            justification,
+            ticket,
+            state: _,
+            outcome: _,
+            detail,
+            requested_at,
+            answer_needed_by,
+            starts_at,
+            held_until,
+            closed_at,
+            requirements,
+            approvals,
+            approvals_needed,
+            policy_version,
+            version,
+            digest,
+            tries,
+        } = message;
+        Self {
+            id,
+            principal: principal.map(Into::into),
+            role,
+            directory_role: directory_role.map(Into::into),
+            term_seconds,
+            justification,
+            ticket: ticket.map(Into::into),
+            state,
+            outcome,
+            detail: some(detail),
+            requested_at: time(requested_at.as_ref()),
+            answer_needed_by: time(answer_needed_by.as_ref()),
+            starts_at: time(starts_at.as_ref()),
+            held_until: time(held_until.as_ref()),
+            closed_at: time(closed_at.as_ref()),
+            requirements: all(requirements),
+            approvals: all(approvals),
+            approvals_needed,
+            policy_version,
+            version,
+            digest,
+            tries,
+        }
+    }
+}
+
+impl From<v1::EligibleRole> for EligibleRole {
+    fn from(message: v1::EligibleRole) -> Self {
+        let v1::EligibleRole {
+            name,
+            title,
+            directory_role,
+            longest_seconds,
+            usual_seconds,
+            requirements,
+            approval_window_seconds,
+            proof,
+            ticket_required,
+            activation,
+        } = message;
+        Self {
+            name,
+            title,
+            directory_role: directory_role.map(Into::into),
+            longest_seconds,
+            usual_seconds,
+            requirements: all(requirements),
+            approval_window_seconds,
+            proof: proof.map(Into::into),
+            ticket_required,
+            activation: activation.map(Into::into),
+        }
+    }
+}
+
+impl From<v1::AuditEntry> for AuditEntry {
+    fn from(message: v1::AuditEntry) -> Self {
+        let v1::AuditEntry { position, at, event, actor, activation_id, principal, role, details } = message;
+        Self {
+            position,
+            at: time(at.as_ref()),
+            event,
+            actor: actor.map(Into::into),
+            activation_id: some(activation_id),
+            principal: principal.map(Into::into),
+            role: some(role),
+            details: details.into_iter().collect(),
+        }
+    }
+}
+
+impl From<v1::Policy> for Policy {
+    fn from(message: v1::Policy) -> Self {
+        let v1::Policy { version, text, applied_by, applied_at } = message;
+        Self { version, text, applied_by: applied_by.map(Into::into), applied_at: time(applied_at.as_ref()) }
+    }
+}
+
+impl From<v1::PlanPolicyResponse> for Plan {
+    fn from(message: v1::PlanPolicyResponse) -> Self {
+        let v1::PlanPolicyResponse { current_version, changes } = message;
+        Self { current_version, changes: all(changes) }
+    }
+}
+
+impl From<v1::RoleChange> for Change {
+    fn from(message: v1::RoleChange) -> Self {
+        let v1::RoleChange { role, kind, differences, live_activation_ids } = message;
+        Self { role, kind, differences, live_activation_ids }
+    }
+}
+
+impl From<v1::SweepResponse> for Sweep {
+    fn from(message: v1::SweepResponse) -> Self {
+        let v1::SweepResponse { due, closed, overdue, unsettled } = message;
+        Self { due, closed, overdue, unsettled: all(unsettled) }
+    }
+}
+
+impl From<v1::Caller> for Caller {
+    fn from(message: v1::Caller) -> Self {
+        let v1::Caller { principal, workload, app_roles, broker_version } = message;
+        Self { principal: principal.map(Into::into), workload, app_roles, broker_version }
+    }
+}

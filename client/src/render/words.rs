@@ -1,0 +1,217 @@
+//! Activations, roles and people in words.
+
+use elevate_proto::v1;
+use v1::{ActivationState as State, Outcome};
+
+use crate::render::table::{pairs, table};
+use crate::render::{Look, clean, clean_line, seconds_as_written, time};
+
+/// What people call somebody, and who it is.
+pub(crate) fn person(principal: Option<&v1::Principal>) -> String {
+    match principal {
+        None => "nobody".to_owned(),
+        Some(v1::Principal { object_id, display_name, .. }) if display_name.is_empty() => {
+            clean_line(object_id)
+        }
+        Some(v1::Principal { object_id, display_name, .. }) => {
+            format!("{} ({})", clean_line(display_name), clean_line(object_id))
+        }
+    }
+}
+
+/// The short form for tables.
+pub(crate) fn person_short(principal: Option<&v1::Principal>) -> String {
+    match principal {
+        Some(v1::Principal { display_name, .. }) if !display_name.is_empty() => clean_line(display_name),
+        other => person(other),
+    }
+}
+
+/// Where a role counts.
+pub(crate) fn scope(scope: &str) -> String {
+    match scope {
+        "/" => "the whole tenant".to_owned(),
+        other => clean_line(other),
+    }
+}
+
+/// The role in the directory, and how it is granted.
+pub(crate) fn directory_role(role: &v1::DirectoryRole) -> String {
+    format!(
+        "role definition {}, granted by way of `{}`",
+        clean_line(&role.role_definition_id),
+        clean_line(&role.way)
+    )
+}
+
+/// Who must say yes.
+pub(crate) fn requirements(requirements: &[v1::ApprovalRequirement]) -> String {
+    let one = |requirement: &v1::ApprovalRequirement| {
+        let from: Vec<String> =
+            requirement.from.iter().map(|who| clean_line(&who.replacen(':', " ", 1))).collect();
+        format!("{} of {}", requirement.count, from.join(" or "))
+    };
+    match requirements {
+        [] => "nobody's approval is needed".to_owned(),
+        all => all.iter().map(one).collect::<Vec<_>>().join(", and "),
+    }
+}
+
+/// What a sign-in must show.
+pub(crate) fn proof(requirement: &v1::ProofRequirement) -> String {
+    let mut words = vec![match requirement.strength.as_str() {
+        "mfa" => "with a second factor".to_owned(),
+        "phishing-resistant" => "phishing-resistant (passkey, certificate or Windows Hello)".to_owned(),
+        other => clean_line(other),
+    }];
+    if !requirement.auth_context.is_empty() {
+        words.push(format!("authentication context {}", clean_line(&requirement.auth_context)));
+    }
+    words.push(format!("made within {}", seconds_as_written(requirement.fresh_within_seconds)));
+    words.join(", ")
+}
+
+/// A ticket, as one line; empty without one.
+pub(crate) fn ticket(ticket: Option<&v1::Ticket>) -> String {
+    ticket.map(|ticket| clean_line(&format!("{} {}", ticket.system, ticket.number))).unwrap_or_default()
+}
+
+/// Where an activation stands, in a few words.
+pub(crate) fn state(look: &Look, activation: &v1::Activation) -> String {
+    let at = |label: &str, at: Option<&prost_types::Timestamp>| match time(at) {
+        Some(at) => format!("{label} {}", look.time(at)),
+        None => String::new(),
+    };
+    let joined =
+        |first: String, second: String| if second.is_empty() { first } else { format!("{first}, {second}") };
+    match activation.state() {
+        State::Unspecified => "in a state that this client does not know".to_owned(),
+        State::Requested => "requested".to_owned(),
+        State::AwaitingApproval => joined(
+            format!("waiting for {}", approvals(activation.approvals_needed)),
+            at("until", activation.answer_needed_by.as_ref()),
+        ),
+        State::Scheduled => joined("scheduled".to_owned(), at("from", activation.starts_at.as_ref())),
+        State::Activating => "being granted".to_owned(),
+        State::Active => joined("active".to_owned(), at("until", activation.held_until.as_ref())),
+        State::Revoking => "being taken away".to_owned(),
+        State::Closed => {
+            let word = outcome(activation.outcome());
+            match time(activation.closed_at.as_ref()) {
+                Some(at) => format!("{word} at {}", look.time(at)),
+                None => word.to_owned(),
+            }
+        }
+    }
+}
+
+fn approvals(needed: i32) -> String {
+    match needed {
+        1 => "1 approval".to_owned(),
+        more => format!("{more} approvals"),
+    }
+}
+
+/// How an activation ended, in a word or two.
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Unspecified => "closed",
+        Outcome::Denied => "denied",
+        Outcome::Lapsed => "lapsed",
+        Outcome::Withdrawn => "withdrawn",
+        Outcome::Failed => "failed",
+        Outcome::Expired => "expired",
+        Outcome::Deactivated => "deactivated",
+        Outcome::Revoked => "revoked",
+        Outcome::Unfinished => "not finished",
+        Outcome::RemovedElsewhere => "removed elsewhere",
+        Outcome::TakenOver => "continued by another",
+    }
+}
+
+/// Whether an activation that ended so was held.
+pub(crate) fn was_held(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Expired
+        | Outcome::Deactivated
+        | Outcome::Revoked
+        | Outcome::RemovedElsewhere
+        | Outcome::TakenOver => true,
+        Outcome::Unspecified
+        | Outcome::Denied
+        | Outcome::Lapsed
+        | Outcome::Withdrawn
+        | Outcome::Failed
+        | Outcome::Unfinished => false,
+    }
+}
+
+/// Many activations.
+pub(crate) fn activations(look: &Look, activations: &[v1::Activation], with_holder: bool) -> String {
+    let headings: &[&str] = if with_holder {
+        &["ROLE", "WHO", "STATE", "FOR", "WHY", "ID"]
+    } else {
+        &["ROLE", "STATE", "FOR", "WHY", "ID"]
+    };
+    let rows = activations.iter().map(|activation| {
+        let mut row = vec![activation.role.clone()];
+        if with_holder {
+            row.push(person_short(activation.principal.as_ref()));
+        }
+        row.push(state(look, activation));
+        row.push(seconds_as_written(activation.term_seconds));
+        row.push(short(&activation.justification));
+        row.push(activation.id.clone());
+        row
+    });
+    table(look, headings, rows)
+}
+
+/// The first words of a long text.
+fn short(text: &str) -> String {
+    const LETTERS_MAX: usize = 60;
+    let line = clean_line(text);
+    match line.char_indices().nth(LETTERS_MAX) {
+        None => line,
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),
+    }
+}
+
+/// Everything about one activation.
+pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
+    let at = |at: Option<&prost_types::Timestamp>| time(at).map(|at| look.time(at)).unwrap_or_default();
+    let said: Vec<String> = activation.approvals.iter().map(|approval| said_yes(look, approval)).collect();
+    let target = activation.directory_role.clone().unwrap_or_default();
+    let tries = match activation.tries {
+        0 => String::new(),
+        tries => format!("{tries} without a clear answer from the directory"),
+    };
+    let head = format!("{}  {}", look.paint("1", &clean_line(&activation.role)), state(look, activation));
+    let body = pairs(&[
+        ("id", clean_line(&activation.id)),
+        ("detail", clean(&activation.detail)),
+        ("who", person(activation.principal.as_ref())),
+        ("what", directory_role(&target)),
+        ("scope", scope(&target.scope)),
+        ("for", seconds_as_written(activation.term_seconds)),
+        ("why", clean(&activation.justification)),
+        ("ticket", ticket(activation.ticket.as_ref())),
+        ("approval", requirements(&activation.requirements)),
+        ("approved by", said.join("\n")),
+        ("asked", at(activation.requested_at.as_ref())),
+        ("held until", at(activation.held_until.as_ref())),
+        ("closed", at(activation.closed_at.as_ref())),
+        ("tries", tries),
+        ("policy", format!("version {}", activation.policy_version)),
+    ]);
+    format!("{head}\n{body}")
+}
+
+fn said_yes(look: &Look, approval: &v1::Approval) -> String {
+    let at = time(approval.at.as_ref()).map(|at| look.clock(at)).unwrap_or_default();
+    let comment = match clean_line(&approval.comment) {
+        comment if comment.is_empty() => comment,
+        comment => format!(": {comment}"),
+    };
+    format!("{} at {at}{comment}", person(approval.approver.as_ref()))
+}

@@ -1,0 +1,114 @@
+//! Everything outside of the process, as values: so that a test is a person at a terminal.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::sync::Notify;
+
+/// What surrounds one run of the command.
+pub struct World {
+    /// Data goes here.
+    pub out: Box<dyn Write + Send>,
+    /// Everything else that is said goes here.
+    pub err: Box<dyn Write + Send>,
+    /// What is typed.
+    pub input: Arc<Mutex<dyn BufRead + Send>>,
+    /// Which of these are terminals.
+    pub terminals: Terminals,
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+    /// Where a person signs in.
+    pub browser: Arc<dyn Browser>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where the reader is.
+    pub time_zone: TimeZone,
+    /// The operating system's place for secrets.
+    pub keyring: Arc<dyn Keyring>,
+    /// Told once when the person presses Ctrl-C.
+    pub interrupt: Arc<Notify>,
+}
+
+impl fmt::Debug for World {
+    /// Without the environment: secrets live there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("terminals", &self.terminals).finish_non_exhaustive()
+    }
+}
+
+/// What is a terminal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terminals {
+    /// Somebody can be asked.
+    pub input: bool,
+    /// Somebody reads the data.
+    pub out: bool,
+    /// Somebody reads what else is said.
+    pub err: bool,
+    /// How wide it is, in columns.
+    pub width: Option<u16>,
+}
+
+/// Opens an address where the person can sign in.
+pub trait Browser: Send + Sync {
+    /// Opens it, and returns as soon as that is under way.
+    ///
+    /// # Errors
+    /// When nothing here can open it.
+    fn open(&self, url: &str) -> io::Result<()>;
+}
+
+/// Says what time it is.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The operating system's place for secrets. May block.
+pub trait Keyring: Send + Sync {
+    /// What is kept under this name, if anything.
+    ///
+    /// # Errors
+    /// When no keyring answers; the text says why.
+    fn load(&self, name: &str) -> Result<Option<String>, String>;
+
+    /// Keeps something under this name.
+    ///
+    /// # Errors
+    /// When no keyring answers; the text says why.
+    fn save(&self, name: &str, secret: &str) -> Result<(), String>;
+
+    /// Forgets what is kept under this name; it is no error when nothing is.
+    ///
+    /// # Errors
+    /// When no keyring answers; the text says why.
+    fn forget(&self, name: &str) -> Result<(), String>;
+}
+
+impl World {
+    /// A variable of the environment; an empty one counts as absent.
+    pub(crate) fn var(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The folder of the client's own files: `$ELEVATE_CONFIG_DIR`, or `elevate` in the user's
+    /// configuration folder.
+    pub(crate) fn config_folder(&self) -> Option<PathBuf> {
+        if let Some(folder) = self.var("ELEVATE_CONFIG_DIR") {
+            return Some(PathBuf::from(folder));
+        }
+        let above = match (self.var("XDG_CONFIG_HOME"), self.var("APPDATA"), self.var("HOME")) {
+            // The specification has relative paths ignored.
+            (Some(folder), _, _) if PathBuf::from(folder).is_absolute() => PathBuf::from(folder),
+            (_, Some(folder), _) if cfg!(windows) => PathBuf::from(folder),
+            (_, _, Some(home)) => PathBuf::from(home).join(".config"),
+            _ => return None,
+        };
+        Some(above.join("elevate"))
+    }
+}
