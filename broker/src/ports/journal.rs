@@ -227,6 +227,16 @@ pub enum Said {
     Note(Note),
 }
 
+impl Said {
+    /// When it happened.
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Activation { event, .. } => event.at,
+            Self::Note(note) => note.at(),
+        }
+    }
+}
+
 /// Which activations. All that is given must fit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -283,6 +293,14 @@ pub enum AppendError {
     RequestIdUsed {
         /// Which.
         by: ActivationId,
+    },
+    /// More than an entry holds.
+    #[error("it would take {bytes} bytes of the record, and an entry holds {most}")]
+    TooLarge {
+        /// How much it is.
+        bytes: usize,
+        /// How much it may be.
+        most: usize,
     },
     /// The event cannot follow.
     #[error(transparent)]

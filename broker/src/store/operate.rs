@@ -1,0 +1,483 @@
+//! What operators do with a record: check it, copy it, put a copy back, make its index again, accept it as
+//! it is. Each says what it found in a report that can be printed.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::anchor::{self, Anchor};
+use super::disk::{self, Disk as _, Kernel};
+use super::guard;
+use super::index::{Applied, Index};
+use super::log::{self, Log, Segments};
+use super::opening::{self, Limits, OpenError, Parts};
+use super::record;
+use super::tree::{Root, Tree};
+
+/// What [`check`] found: every frame, leaf and activation was read, and the anchor holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// How many entries.
+    pub entries: u64,
+    /// In how many files.
+    pub files: usize,
+    /// Of how many bytes together.
+    pub bytes: u64,
+    /// How many activations, closed ones too.
+    pub activations: u64,
+    /// How many of them are live, by the word of their state.
+    pub live: Vec<(&'static str, u64)>,
+    /// The root of the tree over all entries.
+    pub root: Root,
+    /// How many of the entries the anchor stands for.
+    pub anchored: u64,
+    /// The latest time in any entry.
+    pub high_water: Option<Timestamp>,
+    /// How many bytes at the end a crash left half written; the next start cuts them off.
+    pub torn_bytes: u64,
+    /// Whether the index says what the log says.
+    pub index: IndexVerdict,
+}
+
+/// Whether an index says what the log says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IndexVerdict {
+    /// It does, as far as it has come.
+    Agrees {
+        /// How many entries of the log it has seen.
+        applied: u64,
+    },
+    /// There is none; the next start makes it.
+    Absent,
+    /// It does not, or cannot be read; `rebuild` makes it again.
+    Differs {
+        /// In what.
+        reason: String,
+    },
+}
+
+/// What [`backup`] copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackedUp {
+    /// Where to.
+    pub into: PathBuf,
+    /// How many entries.
+    pub entries: u64,
+    /// The root of the tree over them.
+    pub root: Root,
+    /// The broker was running: what it wrote last may not be in it.
+    pub while_running: bool,
+}
+
+/// What [`restore`] put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// How many entries.
+    pub entries: u64,
+    /// The root of the tree over them.
+    pub root: Root,
+    /// How many there were before, where the record was taken back.
+    pub rolled_back_from: Option<u64>,
+}
+
+/// Whether [`restore`] may take a record back to an older state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollback {
+    /// It must not.
+    Refuse,
+    /// Somebody has decided so.
+    Accept,
+}
+
+/// What [`rebuild`] made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Out of how many entries.
+    pub entries: u64,
+    /// How many activations are in it.
+    pub activations: u64,
+    /// Under which name the index before it is kept, if there was one.
+    pub kept_as: Option<String>,
+}
+
+/// What [`reanchor`] accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reanchored {
+    /// How many entries.
+    pub entries: u64,
+    /// The root of the tree over them.
+    pub root: Root,
+    /// How many entries the anchor stood for before, if there was one.
+    pub before: Option<u64>,
+}
+
+/// Reads all of a record, changes nothing in it, and says what is there: every checksum, every leaf, the
+/// life of every activation, the tree against the anchor, the index against the log. The broker must be
+/// stopped; or check a backup.
+///
+/// # Errors
+/// The first thing that is not right, where, and what to do.
+pub fn check(folder: &Path) -> Result<Checked, OpenError> {
+    let _lock = guard::lock(folder)?;
+    let found = Anchor::find(folder)?;
+    let anchored = found.newest.map(|anchor| anchor.tree);
+    let floor = anchored.as_ref().map_or(0, Tree::size);
+    let log_folder = folder.join("log");
+    let survey = log::survey(&log_folder, floor)?;
+    held_up(folder, survey.size, anchored.as_ref())?;
+    let anchored = anchored.unwrap_or_default();
+    let segments = Segments::of(&log_folder)?;
+
+    let scratch_folder = folder.join("index.check");
+    remove(&scratch_folder)?;
+    let scratch = new_index(folder, &scratch_folder)?;
+    let bring_up =
+        |applied: Applied, to: u64| opening::bring_up(folder, &scratch, applied, &segments, to, &anchored);
+    let mut applied = Applied::default();
+    let verdict = match old_index(folder)? {
+        None => IndexVerdict::Absent,
+        Some(Err(reason)) => IndexVerdict::Differs { reason },
+        Some(Ok((index, at))) if at.tree.size() <= survey.size => {
+            // Compared where it stands: a crash may have left it behind, and that is no fault.
+            applied = bring_up(applied, at.tree.size())?;
+            match index.compare(&scratch) {
+                Ok(Ok(())) => IndexVerdict::Agrees { applied: at.tree.size() },
+                Ok(Err(reason)) => IndexVerdict::Differs { reason },
+                Err(broken) => IndexVerdict::Differs { reason: broken.to_string() },
+            }
+        }
+        Some(Ok((_, at))) => {
+            let reason = format!("it has seen {} entries, and the log ends before", at.tree.size());
+            IndexVerdict::Differs { reason }
+        }
+    };
+    applied = bring_up(applied, survey.size)?;
+    let index_error =
+        |broken: super::Broken| OpenError::Index { folder: folder.to_owned(), reason: broken.to_string() };
+    let live = scratch.census().map_err(index_error)?;
+    let activations = scratch.activations().map_err(index_error)?;
+    drop(scratch);
+    remove(&scratch_folder)?;
+    let (files, bytes) = segments.extent();
+    Ok(Checked {
+        entries: survey.size,
+        files,
+        bytes,
+        activations,
+        live,
+        root: applied.tree.root(),
+        anchored: anchored.size(),
+        high_water: applied.high_water,
+        torn_bytes: survey.cut.map_or(0, |cut| cut.bytes),
+        index: verdict,
+    })
+}
+
+/// Copies log and anchor into an empty folder, beside a running broker too, and reads the copy back.
+///
+/// # Errors
+/// The record is not right, or the copy could not be made.
+pub fn backup(folder: &Path, into: &Path) -> Result<BackedUp, OpenError> {
+    let lock = match guard::lock(folder) {
+        Ok(lock) => Some(lock),
+        Err(OpenError::InUse { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    refuse_unless_empty(into, &[])?;
+    // The anchor first: what it stands for is in the log already.
+    let anchor = Anchor::find(folder)?.newest;
+    let anchored = anchor.as_ref().map_or_else(Tree::default, |anchor| anchor.tree.clone());
+    copy_log(folder, into, anchored.size(), lock.is_none())?;
+    let survey = log::survey(&into.join("log"), anchored.size())?;
+    held_up(folder, survey.size, anchor.as_ref().map(|anchor| &anchor.tree))?;
+    let (tree, high_water) = read_back(into, survey.size, &anchored)?;
+    let copy = Anchor {
+        generation: anchor.as_ref().map_or(1, |anchor| anchor.generation),
+        tree,
+        high_water,
+        boot_id: anchor.and_then(|anchor| anchor.boot_id),
+    };
+    copy.write(into, &mut Kernel)?;
+    Ok(BackedUp {
+        into: into.to_owned(),
+        entries: survey.size,
+        root: copy.tree.root(),
+        while_running: lock.is_none(),
+    })
+}
+
+/// Puts a backup where there is no record, or only the anchor of one, and makes its index.
+///
+/// # Errors
+/// The backup is not right; there is a record already; or it is older than the anchor that is there, and
+/// nobody accepted that.
+pub fn restore(backup: &Path, folder: &Path, rollback: Rollback) -> Result<Restored, OpenError> {
+    let anchor = Anchor::find(backup)?.newest;
+    let anchored = anchor.as_ref().map_or_else(Tree::default, |anchor| anchor.tree.clone());
+    let survey = log::survey(&backup.join("log"), anchored.size())?;
+    held_up(backup, survey.size, anchor.as_ref().map(|anchor| &anchor.tree))?;
+    let (tree, high_water) = read_back(backup, survey.size, &anchored)?;
+
+    disk::make_folder(folder)?;
+    let _lock = guard::lock(folder)?;
+    refuse_unless_empty(folder, &["anchor.0", "anchor.1", "lock"])?;
+    let before = Anchor::find(folder)?.newest;
+    let mut rolled_back_from = None;
+    if let Some(before) = &before {
+        let there = &before.tree;
+        let mut same = Tree::default();
+        let goes_on = there.size() <= tree.size() && {
+            opening::rehash(&Segments::of(&backup.join("log"))?, &mut same, there.size())?;
+            same == *there
+        };
+        if !goes_on && rollback == Rollback::Refuse {
+            return Err(OpenError::Older {
+                folder: folder.to_owned(),
+                size: tree.size(),
+                anchored: there.size(),
+            });
+        }
+        rolled_back_from = (!goes_on).then_some(there.size());
+    }
+    copy_log(backup, folder, tree.size(), false)?;
+    let (restored, _) = read_back(folder, tree.size(), &tree)?;
+    let segments = Segments::of(&folder.join("log"))?;
+    opening::agree(folder, &segments, restored.size(), &restored)?;
+    // Last: without it the record is refused, so a restore that broke off is not taken for a record.
+    let generation = [&before, &anchor].into_iter().flatten().map(|anchor| anchor.generation).max();
+    let generation = generation.unwrap_or(0).saturating_add(1);
+    let root = restored.root();
+    Anchor { generation, tree: restored, high_water, boot_id: None }.write(folder, &mut Kernel)?;
+    Ok(Restored { entries: tree.size(), root, rolled_back_from })
+}
+
+/// Makes the index again from the log. The broker must be stopped.
+///
+/// # Errors
+/// The record is not right.
+pub fn rebuild(folder: &Path) -> Result<Rebuilt, OpenError> {
+    let lock = guard::lock(folder)?;
+    let kept_as = if folder.join("index").exists() { Some(guard::set_aside(folder)?) } else { None };
+    drop(lock);
+    let Parts { lock: _lock, index, applied, .. } = Parts::open(folder, Limits::default(), Box::new(Kernel))?;
+    let broken =
+        |error: super::Broken| OpenError::Index { folder: folder.to_owned(), reason: error.to_string() };
+    let activations = index.activations().map_err(broken)?;
+    index.flush().map_err(broken)?;
+    Ok(Rebuilt { entries: applied.tree.size(), activations, kept_as })
+}
+
+/// Accepts the log as it is, however it came to be so: writes new anchors over all that it holds. For when
+/// anchors were lost, or the end of the log was and cannot be had back. The broker must be stopped.
+///
+/// # Errors
+/// The log is damaged; accepting would not make it whole.
+pub fn reanchor(folder: &Path) -> Result<Reanchored, OpenError> {
+    let _lock = guard::lock(folder)?;
+    let before = Anchor::find(folder)?.newest;
+    let (log, _) = Log::open(&folder.join("log"), 0, Limits::default().segment_bytes, Box::new(Kernel))?;
+    let (tree, high_water) = read_back(folder, log.size(), &Tree::default())?;
+    let mut anchor = Anchor {
+        generation: before.as_ref().map_or(0, |anchor| anchor.generation),
+        tree,
+        high_water,
+        boot_id: anchor::boot_id(),
+    };
+    // Both slots, so that nothing older is left to be believed.
+    for _ in 0..2 {
+        anchor.generation = anchor.generation.saturating_add(1);
+        anchor.write(folder, &mut Kernel)?;
+    }
+    let before = before.map(|anchor| anchor.tree.size());
+    Ok(Reanchored { entries: log.size(), root: anchor.tree.root(), before })
+}
+
+/// Whether a log is as long as its anchor says, and has one.
+fn held_up(folder: &Path, size: u64, anchored: Option<&Tree>) -> Result<(), OpenError> {
+    match anchored {
+        None if size > 0 => Err(OpenError::NoAnchor { files: anchor::files(folder), size }),
+        Some(tree) if tree.size() > size => {
+            Err(OpenError::Behind { folder: folder.to_owned(), size, anchored: tree.size() })
+        }
+        None | Some(_) => Ok(()),
+    }
+}
+
+/// Hashes and decodes every leaf of a log, and compares with a tree over its beginning.
+fn read_back(folder: &Path, size: u64, anchored: &Tree) -> Result<(Tree, Option<Timestamp>), OpenError> {
+    let mut tree = Tree::default();
+    let mut high_water = None;
+    let read = Segments::of(&folder.join("log"))?.read_from(0, size, |leaf| {
+        let said = record::said_by(leaf.bytes).map_err(|error| OpenError::Unfit {
+            folder: folder.to_owned(),
+            position: leaf.position,
+            problem: error.to_string(),
+        })?;
+        high_water = high_water.max(Some(said.at()));
+        tree.push(leaf.bytes);
+        if tree.size() == anchored.size() && tree != *anchored {
+            return Err(OpenError::AnotherPast { folder: folder.to_owned(), anchored: anchored.size() });
+        }
+        Ok(())
+    });
+    read.map_err(|error| error.into_open_error(std::convert::identity))?;
+    Ok((tree, high_water))
+}
+
+/// Copies the files of a log. Of a running one only what was durable: what its anchor stands for, and
+/// every group that another one follows.
+fn copy_log(from: &Path, into: &Path, anchored: u64, while_running: bool) -> Result<(), OpenError> {
+    let (from, into) = (from.join("log"), into.join("log"));
+    disk::make_folder(&into)?;
+    let paths = Segments::of(&from)?.paths();
+    for (at, path) in paths.iter().enumerate() {
+        let mut bytes = fs::read(path).map_err(|error| OpenError::io("read", path, error))?;
+        if at.saturating_add(1) == paths.len() {
+            bytes.truncate(log::sure_bytes(path, &bytes, anchored, while_running)?);
+        }
+        let copy = into.join(path.file_name().unwrap_or_default());
+        let failed = |error| OpenError::io("write", &copy, error);
+        let file = disk::open_file(&copy).map_err(failed)?;
+        Kernel.write(&file, &bytes, 0).and_then(|()| Kernel.sync(&file)).map_err(failed)?;
+    }
+    let synced = disk::sync_folder(&into);
+    synced.map_err(|error| OpenError::io("write", &into, error))
+}
+
+fn refuse_unless_empty(folder: &Path, but: &[&str]) -> Result<(), OpenError> {
+    let names = disk::names_in(folder)?;
+    match names.into_iter().find(|name| !but.contains(&name.as_str())) {
+        Some(name) => Err(OpenError::NotEmpty { folder: folder.to_owned(), what: format!("`{name}`") }),
+        None => Ok(()),
+    }
+}
+
+fn remove(folder: &Path) -> Result<(), OpenError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(OpenError::io("remove", folder, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn new_index(folder: &Path, path: &Path) -> Result<Index, OpenError> {
+    disk::make_folder(path)?;
+    Index::open(path)
+        .map_err(|broken| OpenError::Index { folder: folder.to_owned(), reason: broken.to_string() })
+}
+
+/// The index that is there, and how far it has come; or why it cannot be used.
+type OldIndex = Option<Result<(Index, Applied), String>>;
+
+fn old_index(folder: &Path) -> Result<OldIndex, OpenError> {
+    let path = folder.join("index");
+    if !path.exists() {
+        return Ok(None);
+    }
+    if let Err(reason) = guard::inspect(&path)? {
+        return Ok(Some(Err(reason.to_owned())));
+    }
+    let opened = std::panic::catch_unwind(|| {
+        let index = Index::open(&path)?;
+        let applied = index.applied()?;
+        Ok::<_, super::Broken>((index, applied))
+    });
+    Ok(Some(match opened {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(broken)) => Err(broken.to_string()),
+        Err(_) => Err("sled panicked".to_owned()),
+    }))
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files = if self.files == 1 { "file" } else { "files" };
+        writeln!(f, "The record is whole.")?;
+        writeln!(f, "  entries      {} in {} {files}, {} bytes", self.entries, self.files, self.bytes)?;
+        writeln!(f, "  root         {}", self.root)?;
+        writeln!(f, "  anchored     the first {}", self.anchored)?;
+        if let Some(at) = self.high_water {
+            writeln!(f, "  latest time  {at}")?;
+        }
+        if self.torn_bytes > 0 {
+            writeln!(f, "  half written {} bytes at the end, cut off at the next start", self.torn_bytes)?;
+        }
+        let live: u64 = self.live.iter().map(|(_, count)| count).sum();
+        write!(f, "  activations  {}, of them live {live}", self.activations)?;
+        let words: Vec<String> =
+            self.live.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")).collect();
+        if !words.is_empty() {
+            write!(f, " ({})", words.join(", "))?;
+        }
+        write!(f, "\n  index        {}", self.index)
+    }
+}
+
+impl fmt::Display for IndexVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agrees { applied } => write!(f, "agrees with the log up to entry {applied}"),
+            Self::Absent => f.write_str("there is none; it is made at the next start"),
+            Self::Differs { reason } => {
+                write!(f, "differs ({reason}); make it again with `elevated store rebuild`")
+            }
+        }
+    }
+}
+
+impl fmt::Display for BackedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Copied {} entries into {} and read them back.\n  root  {}",
+            self.entries,
+            self.into.display(),
+            self.root
+        )?;
+        if self.while_running {
+            write!(f, "\nThe broker was running: what it was writing just then may not be in the copy.")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Restored {} entries and made their index.\n  root  {}", self.entries, self.root)?;
+        if let Some(before) = self.rolled_back_from {
+            write!(
+                f,
+                "\nThe record had {before} entries before. Compare the directory with it: what was granted since is not known here."
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Rebuilt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Made the index again: {} activations out of {} entries.", self.activations, self.entries)?;
+        if let Some(name) = &self.kept_as {
+            write!(f, "\nThe one before is kept as `{name}`.")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Reanchored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Accepted the record as it is: {} entries.\n  root  {}", self.entries, self.root)?;
+        match self.before {
+            Some(before) if before > self.entries => {
+                write!(f, "\nIt had {before} before: {} are lost.", before.saturating_sub(self.entries))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
