@@ -19,10 +19,12 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// Reads the wall clock once.
+    /// Reads the wall clock once, and does not begin before `known`, the latest time on record: a wall
+    /// clock that was set back while nothing ran lengthens no grant by more than it was down.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-    pub fn start() -> Self {
-        Self { started_at: Timestamp::now(), booted_for: since_boot() }
+    pub fn start(known: Option<Timestamp>) -> Self {
+        let wall = Timestamp::now();
+        Self { started_at: known.map_or(wall, |known| known.max(wall)), booted_for: since_boot() }
     }
 
     /// What the machine's wall clock says now: for `doctor` to compare, never for a decision.

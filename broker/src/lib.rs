@@ -8,8 +8,11 @@
 //! Who may know whom: `core` <- [`ports`] <- `workflow` <- {`grpc`, `reaper`}; the adapters ([`graph`],
 //! [`store`], [`identity`]) know [`ports`] and core and their own library, never each other; `app` wires.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod graph;
 pub mod grpc;
 pub mod identity;

@@ -1,2 +1,7 @@
-//! .
-fn main() {}
+//! `elevated`: see [`elevate_broker::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    elevate_broker::cli::run(std::env::args_os())
+}

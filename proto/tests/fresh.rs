@@ -5,7 +5,7 @@ use std::path::Path;
 
 use prost::Message as _;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "elevate/v1/types.proto",
     "elevate/v1/session.proto",
     "elevate/v1/roles.proto",
@@ -15,6 +15,7 @@ const FILES: [&str; 9] = [
     "elevate/v1/policy.proto",
     "elevate/v1/audit.proto",
     "elevate/record/v1/record.proto",
+    "elevate/record/v1/index.proto",
 ];
 
 #[test]

@@ -516,7 +516,7 @@ fn proof_in(form: Option<stored::ProofShown>) -> Read<ProofShown> {
 }
 
 fn approval_form(approval: &Approval) -> Read<stored::Approval> {
-    let Approval { approver, request, counts_for, at, comment } = approval;
+    let Approval { approver, request, counts_for, at, comment, request_id } = approval;
     let counts_for = counts_for.iter().map(|place| u32::try_from(*place)).collect::<Result<_, _>>();
     Ok(stored::Approval {
         approver: Some(principal_form(*approver)),
@@ -524,11 +524,12 @@ fn approval_form(approval: &Approval) -> Read<stored::Approval> {
         counts_for: counts_for.map_err(|_| Unreadable::Faulty("a requirement too far down the list"))?,
         at: Some(time_form(*at)),
         comment: comment.clone(),
+        request_id: id_form(request_id.uuid()),
     })
 }
 
 fn approval_in(form: stored::Approval) -> Read<Approval> {
-    let stored::Approval { approver, request, counts_for, at, comment } = form;
+    let stored::Approval { approver, request, counts_for, at, comment, request_id } = form;
     let counts_for = counts_for.into_iter().map(usize::try_from).collect::<Result<_, _>>();
     Ok(Approval {
         approver: principal_in(approver)?,
@@ -536,6 +537,7 @@ fn approval_in(form: stored::Approval) -> Read<Approval> {
         counts_for: counts_for.map_err(|_| Unreadable::Faulty("a requirement too far down the list"))?,
         at: time_in(at)?,
         comment,
+        request_id: RequestId::from_uuid(id_in(&request_id)?),
     })
 }
 

@@ -104,6 +104,7 @@ pub(super) fn approved(activation: &Activation, approver: u64, proof_number: u64
         counts_for: (0..activation.request.requirements.len()).collect(),
         at: at(second),
         comment: "go on".into(),
+        request_id: RequestId::from_uuid(Uuid::from_u128(61)),
     };
     Event {
         at: at(second),

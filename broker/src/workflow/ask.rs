@@ -209,7 +209,7 @@ impl Workflow {
             return Err(Refusal::SlotTaken { by });
         }
         // Told early where it can be; decided when it begins.
-        match self.ports.directory.look(&slot).await {
+        match self.ports.directory.look(&slot, offer.target.way).await {
             Ok(Held::By(_)) => Err(Refusal::AssignedElsewhere),
             Ok(Held::Nothing) | Err(_) => Ok(()),
         }

@@ -83,7 +83,7 @@ impl Workflow {
             return Ok(true);
         }
         let now = self.now();
-        match self.ports.directory.look(&listed.slot()).await {
+        match self.ports.directory.look(&listed.slot(), listed.request.asked.target.way).await {
             Err(_) => return Ok(false),
             Ok(Held::By(_)) => {
                 self.forget(listed.id);

@@ -162,6 +162,7 @@ impl From<AppendError> for Refusal {
             AppendError::RequestIdUsed { by } => {
                 Self::Changed(format!("this request id was used for another request ({by})"))
             }
+            AppendError::TooLarge { .. } => Self::Field { field: "message", problem: error.to_string() },
             AppendError::Store(fault) => Self::Store(fault),
         }
     }

@@ -74,7 +74,7 @@ impl Workflow {
             }
             Ok(true) => {}
         }
-        match self.ports.directory.look(&recorded.slot()).await {
+        match self.ports.directory.look(&recorded.slot(), recorded.request.asked.target.way).await {
             Err(Unreachable { reason, after }) => self.postponed(recorded, reason, after),
             Ok(Held::By(_)) => Change::Refused {
                 reason: "the directory holds this role for you already, and not by this broker".to_owned(),

@@ -1,7 +1,10 @@
 //! One file for each command.
 
+pub(crate) mod broker;
 pub(crate) mod browser;
 pub(crate) mod tenant;
+pub(crate) mod tour;
+pub(crate) mod up;
 
 use std::{
     io::{self, Write},

@@ -36,6 +36,7 @@ pub use calls::{Call, Calls};
 
 pub mod browser;
 pub mod files;
+pub mod stage;
 
 mod control;
 mod graph;

@@ -236,6 +236,9 @@ pub struct Approval {
     pub at: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(string, tag = "5")]
     pub comment: ::prost::alloc::string::String,
+    /// Their own id for it.
+    #[prost(bytes = "vec", tag = "6")]
+    pub request_id: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ApprovalSought {

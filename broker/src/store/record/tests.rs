@@ -66,13 +66,14 @@ fn proofs() -> impl Strategy<Value = ProofShown> {
 }
 
 fn approvals() -> impl Strategy<Value = Approval> {
-    (principals(), any::<[u8; 32]>(), vec(0_usize..300, 0..4), times(), words()).prop_map(
-        |(approver, request, counts_for, at, comment)| Approval {
+    (principals(), any::<[u8; 32]>(), vec(0_usize..300, 0..4), times(), words(), uuids()).prop_map(
+        |(approver, request, counts_for, at, comment, id)| Approval {
             approver,
             request: Digest::from_bytes(request),
             counts_for,
             at,
             comment,
+            request_id: RequestId::from_uuid(id),
         },
     )
 }

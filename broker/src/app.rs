@@ -1,0 +1,344 @@
+//! The composition root: a configuration becomes parts, wired; they serve; they end in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use elevate_core::names::TenantId;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SystemClock;
+use crate::config::{Config, Credential};
+use crate::graph::{self, Graph};
+use crate::grpc::server::Bounds;
+use crate::grpc::{self, Api, Rates, SignIn};
+use crate::identity::{self, ClaimNames, Identity};
+use crate::ports::journal::{Note, StoreFault};
+use crate::ports::verifier::AppRole;
+use crate::ports::{Clock, Journal as _};
+use crate::reaper::{self, Reaper};
+use crate::store::{self, Store};
+use crate::telemetry::{Health, Telemetry};
+use crate::tls;
+use crate::workflow::{Ports, Workflow};
+
+/// How long calls under way may take to end, once the broker is told to.
+const CALLS_END_WITHIN: Duration = Duration::from_secs(15);
+
+/// A broker that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where the gRPC service listens.
+    pub address: SocketAddr,
+    /// Where `/livez`, `/readyz` and `/metrics` are.
+    pub admin_address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<Result<(), Failure>>,
+}
+
+/// Why a broker ended that was not told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The store failed. Only a fresh start is sure of what is on disk.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// A part failed that cannot be done without.
+    #[error("{0:#}")]
+    Part(anyhow::Error),
+}
+
+impl Running {
+    /// Tells it to end: nothing new is accepted, what is under way is finished.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// What [`Running::stop`] does, to be kept elsewhere.
+    pub fn stop_handle(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// It was not told to.
+    pub async fn wait(self) -> Result<(), Failure> {
+        self.serving.await.unwrap_or_else(|panicked| Err(Failure::Part(panicked.into())))
+    }
+}
+
+/// Starts a broker. Without a clock of somebody else's it takes the machine's, but never an earlier
+/// time than the record knows of.
+///
+/// # Errors
+/// Something of the configuration is not so, or the store is refused. Nothing serves then.
+pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Result<Running> {
+    // Bound first, so that a taken port is known before anything is touched.
+    let listen = config.server.listen;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+    let admin = config.server.admin_listen;
+    let admin_listener =
+        TcpListener::bind(admin).await.with_context(|| format!("{admin} cannot be listened on"))?;
+    let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let client_ca = config.server.client_ca.as_deref();
+    let tls = tls::server(&config.server.certificate, &config.server.key, client_ca)?;
+    let http = tls::outward(config.tenant.ca.as_deref())?;
+
+    let folder = config.store.folder.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&store::Settings { folder })).await?;
+    let store = Arc::new(opened.context("the record cannot be opened")?);
+    let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::start(store.high_water())));
+    let identity = Arc::new(identity(&config, &http, &clock)?);
+    let graph = Arc::new(graph(&config, &http, &clock)?);
+    if let Err(fault) = identity.warm().await {
+        tracing::warn!(%fault, "the tenant's keys cannot be read yet; callers are refused until they can");
+    }
+
+    let ports = Ports {
+        directory: Arc::clone(&graph) as _,
+        journal: Arc::clone(&store) as _,
+        verifier: Arc::clone(&identity) as _,
+        clock: Arc::clone(&clock),
+    };
+    let workflow = Arc::new(Workflow::open(ports).await?);
+    note(&store, &clock, "started").await?;
+
+    let (reaper, sweeper) = Reaper::new(Arc::clone(&workflow));
+    let sign_in = SignIn {
+        issuer: config.tenant.issuer.as_str().to_owned(),
+        client_id: config.identity.client_id.to_string(),
+        scope: config.identity.sign_in_scope.clone(),
+    };
+    let rates =
+        Rates { each_a_minute: config.limits.calls_per_minute, all_a_second: config.limits.calls_per_second };
+    let api = Api::new(Arc::clone(&workflow), sweeper, sign_in, rates);
+    let bounds = Bounds {
+        connections: config.limits.connections,
+        calls_per_connection: config.limits.calls_per_connection,
+    };
+    let parts = Arc::new(Outer { identity: Arc::clone(&identity), graph: Arc::clone(&graph) });
+    let telemetry = Arc::new(Telemetry::new(Arc::clone(&workflow), parts));
+
+    let stop = CancellationToken::new();
+    let whole = Whole {
+        workflow,
+        store,
+        clock,
+        identity,
+        api,
+        reaper,
+        telemetry,
+        listener,
+        admin_listener,
+        tls,
+        bounds,
+        reflection: config.server.reflection,
+    };
+    let serving = tokio::spawn(whole.serve(stop.clone()));
+    tracing::info!(%address, %admin_address, version = env!("CARGO_PKG_VERSION"), "serving");
+    Ok(Running { address, admin_address, stop, serving })
+}
+
+/// Everything that serves, until it ends.
+struct Whole {
+    workflow: Arc<Workflow>,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    identity: Arc<Identity>,
+    api: Api,
+    reaper: Reaper,
+    telemetry: Arc<Telemetry>,
+    listener: TcpListener,
+    admin_listener: TcpListener,
+    tls: rustls::ServerConfig,
+    bounds: Bounds,
+    reflection: bool,
+}
+
+impl Whole {
+    async fn serve(self, stop: CancellationToken) -> Result<(), Failure> {
+        // Three ends, in this order: calls, then what settles, then what tells about it.
+        let (calls, settling, telling) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let api = self.api.clone();
+        let mut server = tokio::spawn(grpc::server::serve(
+            self.api,
+            self.listener,
+            self.tls,
+            self.bounds,
+            self.reflection,
+            calls.clone(),
+        ));
+        let mut reaper = tokio::spawn(self.reaper.run(settling.clone()));
+        let mut reconciler = tokio::spawn(reaper::reconcile(Arc::clone(&self.workflow), settling.clone()));
+        let telling_ended = telling.clone();
+        tokio::spawn(Arc::clone(&self.telemetry).serve(self.admin_listener, telling.clone()));
+        let identity = Arc::clone(&self.identity);
+        tokio::spawn(async move { identity.run(telling_ended).await });
+        let forgetting = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(600)).await;
+                api.forget_idle_callers();
+            }
+        });
+
+        let ended = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            fault = self.store.fatal() => Err(Failure::Store(fault)),
+            ended = &mut server => Err(Failure::Part(part("the service", ended))),
+            ended = &mut reaper => Err(Failure::Part(part("the reaper", ended))),
+            ended = &mut reconciler => Err(Failure::Part(part("the reconciler", ended))),
+        };
+        self.workflow.drain();
+        calls.cancel();
+        forgetting.abort();
+        if let Err(failure) = ended {
+            // Nothing more is said or done over a store in doubt; every task ends with the process.
+            server.abort();
+            reaper.abort();
+            reconciler.abort();
+            telling.cancel();
+            return Err(failure);
+        }
+        tracing::info!("ending: nothing new is accepted");
+        if tokio::time::timeout(CALLS_END_WITHIN, &mut server).await.is_err() {
+            tracing::warn!("some calls did not end in time and are cut off; what they recorded stands");
+            server.abort();
+        }
+        settling.cancel();
+        reconciler.abort();
+        if tokio::time::timeout(reaper::DRAIN_FOR, &mut reaper).await.is_err() {
+            tracing::warn!("a call to the directory did not end in time; the next start settles it");
+            reaper.abort();
+        }
+        note(&self.store, &self.clock, "stopped").await.map_err(Failure::Part)?;
+        telling.cancel();
+        self.store.close().await?;
+        tracing::info!("ended");
+        Ok(())
+    }
+}
+
+fn part<E: Into<anyhow::Error>>(
+    name: &str,
+    ended: Result<Result<(), E>, tokio::task::JoinError>,
+) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow::anyhow!("{name} ended by itself"),
+        Ok(Err(error)) => error.into().context(format!("{name} failed")),
+        Err(panicked) => anyhow::Error::from(panicked).context(format!("{name} ended in disorder")),
+    }
+}
+
+async fn note(store: &Store, clock: &Arc<dyn Clock>, what: &str) -> anyhow::Result<()> {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    store.note(Note::Broker { what: what.to_owned(), version, at: clock.now().latest() }).await?;
+    Ok(())
+}
+
+/// The verifier that this configuration describes.
+///
+/// # Errors
+/// A setting that could not work.
+pub fn identity(config: &Config, http: &reqwest::Client, clock: &Arc<dyn Clock>) -> anyhow::Result<Identity> {
+    let from = &config.identity;
+    let mut clients = vec![from.client_id.to_string()];
+    clients.extend(from.further_clients.iter().map(ToString::to_string));
+    let settings = identity::Settings {
+        issuer: config.tenant.issuer.as_str().to_owned(),
+        clients,
+        scope: from.required_scope.clone(),
+        claims: ClaimNames {
+            tenant: from.tenant_claim.clone(),
+            object: from.object_claim.clone(),
+            token_id: from.token_id_claim.clone(),
+            ..ClaimNames::default()
+        },
+        roles: [
+            (from.policy_admin_role.clone(), AppRole::PolicyAdmin),
+            (from.auditor_role.clone(), AppRole::Auditor),
+            (from.revoker_role.clone(), AppRole::Revoker),
+        ]
+        .into(),
+        ..identity::Settings::entra(
+            config.tenant.id,
+            from.audience.to_string(),
+            from.client_id.to_string(),
+            http.clone(),
+            Arc::clone(clock),
+        )
+    };
+    Identity::new(settings).context("the identity settings cannot work")
+}
+
+/// The directory that this configuration describes.
+///
+/// # Errors
+/// A file cannot be read, or a setting could not work.
+pub fn graph(config: &Config, http: &reqwest::Client, clock: &Arc<dyn Clock>) -> anyhow::Result<Graph> {
+    let from = &config.graph;
+    let tenant: TenantId = config.tenant.id;
+    let settings = graph::Settings {
+        tenant,
+        client_id: from.client_id.uuid(),
+        credential: credential(&from.credential)?,
+        graph: from.url.as_str().parse().context("the Graph address cannot be read")?,
+        token_endpoint: from.token_url.as_str().parse().context("the token address cannot be read")?,
+        scope: from.scope.clone(),
+        deadline: graph::Settings::DEADLINE,
+    };
+    Ok(Graph::new(settings, http.clone(), Arc::clone(clock))?)
+}
+
+fn credential(from: &Credential) -> anyhow::Result<graph::Credential> {
+    let read = |file: &std::path::Path| {
+        std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
+    };
+    match from {
+        Credential::Certificate { certificate, key } => {
+            let key = SecretString::from(read(key)?);
+            let made = graph::Certificate::from_pem(&read(certificate)?, &key)
+                .with_context(|| format!("{} and its key cannot be used", certificate.display()))?;
+            Ok(graph::Credential::Certificate(made))
+        }
+        Credential::Secret { file } => {
+            let secret = read(file)?.trim().to_owned();
+            anyhow::ensure!(!secret.is_empty(), "{} is empty", file.display());
+            Ok(graph::Credential::Secret(SecretString::from(secret)))
+        }
+    }
+}
+
+/// What the loopback port asks about the parts outside the workflow.
+#[derive(Debug)]
+struct Outer {
+    identity: Arc<Identity>,
+    graph: Arc<Graph>,
+}
+
+impl Health for Outer {
+    fn ailments(&self) -> Vec<String> {
+        let status = self.identity.status();
+        if status.keys > 0 {
+            return Vec::new();
+        }
+        let why = status.last_error.unwrap_or_else(|| "they were not read yet".to_owned());
+        vec![format!("the tenant's signing keys are not to be had: {why}")]
+    }
+
+    fn figures(&self) -> Vec<(&'static str, &'static str, f64)> {
+        let meter = self.graph.meter();
+        let keys = u32::try_from(self.identity.status().keys).unwrap_or(u32::MAX);
+        let left = u32::try_from(meter.writes_left).unwrap_or(u32::MAX);
+        vec![
+            ("signing_keys", "Usable signing keys of the tenant", f64::from(keys)),
+            ("graph_writes_left", "Writes that Graph's published limit still allows now", f64::from(left)),
+            ("graph_paused_seconds", "How long Graph asked to be left alone", meter.paused.as_secs_f64()),
+        ]
+    }
+}

@@ -1,0 +1,213 @@
+//! `elevated doctor`: tries every outside part, and says what to do about each failure.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use elevate_core::names::Target;
+use jiff::SignedDuration;
+
+use crate::app;
+use crate::clock::SystemClock;
+use crate::config::{Config, Credential};
+use crate::ports::{Clock, Journal as _};
+use crate::store::{self, OpenError, Store};
+use crate::tls;
+
+/// A certificate that ends sooner than this is worth a word.
+const ENDS_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// More than this between our clock and the tenant's makes tokens look stale or early.
+const SKEW_MAX: SignedDuration = SignedDuration::from_secs(5);
+
+/// What was found, part by part.
+#[derive(Debug, Clone, Default)]
+pub struct Findings(Vec<Finding>);
+
+#[derive(Debug, Clone)]
+struct Finding {
+    what: String,
+    wrong: Option<(String, String)>,
+}
+
+impl Findings {
+    /// Whether nothing is wrong.
+    pub fn all_well(&self) -> bool {
+        self.0.iter().all(|finding| finding.wrong.is_none())
+    }
+
+    fn well(&mut self, what: impl Into<String>) {
+        self.0.push(Finding { what: what.into(), wrong: None });
+    }
+
+    fn wrong(&mut self, what: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.0.push(Finding { what: what.into(), wrong: Some((problem.into(), remedy.into())) });
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Finding { what, wrong } in &self.0 {
+            match wrong {
+                None => writeln!(f, "ok    {what}")?,
+                Some((problem, remedy)) => writeln!(f, "FAIL  {what}: {problem}\n      do: {remedy}")?,
+            }
+        }
+        let failed = self.0.iter().filter(|finding| finding.wrong.is_some()).count();
+        match failed {
+            0 => write!(f, "all {} checks passed", self.0.len()),
+            _ => write!(f, "{failed} of {} checks failed", self.0.len()),
+        }
+    }
+}
+
+/// Tries everything. Changes nothing but what opening the store mends by itself.
+pub async fn examine(config: &Config) -> Findings {
+    let mut findings = Findings::default();
+    findings.well("the configuration");
+    certificate(&mut findings, "the server's certificate", &config.server.certificate);
+    let server = &config.server;
+    match tls::server(&server.certificate, &server.key, server.client_ca.as_deref()) {
+        Ok(_) => findings.well("the server's key goes with its certificate"),
+        Err(error) => {
+            findings.wrong("the server's key", format!("{error:#}"), "fix the files under [server]")
+        }
+    }
+    if let Credential::Certificate { certificate: file, .. } = &config.graph.credential {
+        certificate(&mut findings, "the credential's certificate", file);
+    } else {
+        findings.well("the credential is a secret; a certificate is better: it cannot be read out of a log");
+    }
+    let targets = record(&mut findings, config).await;
+    outside(&mut findings, config, &targets).await;
+    findings
+}
+
+/// The store, and what the policy in it manages.
+async fn record(findings: &mut Findings, config: &Config) -> Vec<Target> {
+    let folder = config.store.folder.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&store::Settings { folder })).await;
+    let store = match opened {
+        Ok(Ok(store)) => store,
+        Ok(Err(OpenError::InUse { .. })) => {
+            let at = config.store.folder.display();
+            findings.well(format!("the record in {at} is in use by a running broker, which checked it"));
+            return Vec::new();
+        }
+        Ok(Err(error)) => {
+            findings.wrong("the record", error.to_string(), "run `elevated store check`");
+            return Vec::new();
+        }
+        Err(panicked) => {
+            findings.wrong("the record", panicked.to_string(), "run `elevated store check`");
+            return Vec::new();
+        }
+    };
+    let entries = store.size().borrow().0;
+    findings.well(format!("the record opens: {entries} entries"));
+    let targets = match store.policy().await {
+        Ok(None) => {
+            findings.well("no policy applied yet: nobody can ask for anything");
+            Vec::new()
+        }
+        Ok(Some(applied)) => match elevate_core::policy::parse(&applied.text) {
+            Ok(policy) => {
+                findings.well(format!("policy version {}: {} roles", applied.version, policy.roles().len()));
+                policy.roles().iter().map(|role| role.target).collect()
+            }
+            Err(faults) => {
+                findings.wrong(
+                    "the policy on record",
+                    faults.to_string(),
+                    "apply one that this version reads",
+                );
+                Vec::new()
+            }
+        },
+        Err(fault) => {
+            findings.wrong("the record", fault.to_string(), "run `elevated store check`");
+            Vec::new()
+        }
+    };
+    if let Err(fault) = store.close().await {
+        findings.wrong("the record", fault.to_string(), "run `elevated store check`");
+    }
+    targets
+}
+
+async fn outside(findings: &mut Findings, config: &Config, targets: &[Target]) {
+    let http = match tls::outward(config.tenant.ca.as_deref()) {
+        Ok(http) => http,
+        Err(error) => {
+            findings.wrong("the roots to trust", format!("{error:#}"), "fix `ca` under [tenant]");
+            return;
+        }
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start(None));
+    match app::identity(config, &http, &clock) {
+        Err(error) => findings.wrong("the identity settings", format!("{error:#}"), "fix [identity]"),
+        Ok(identity) => match identity.check().await {
+            Err(fault) => findings.wrong(
+                "the tenant's signing keys",
+                fault.to_string(),
+                "check `issuer` and `ca` under [tenant], and that this host reaches it",
+            ),
+            Ok(check) => {
+                findings.well(format!(
+                    "the tenant's signing keys: {} usable at {}",
+                    check.usable, check.keys_address
+                ));
+            }
+        },
+    }
+    let graph = match app::graph(config, &http, &clock) {
+        Ok(graph) => graph,
+        Err(error) => {
+            findings.wrong("the Graph settings", format!("{error:#}"), "fix [graph]");
+            return;
+        }
+    };
+    for finding in graph.check(targets).await {
+        match finding.wrong {
+            None => findings.well(finding.what),
+            Some(wrong) => findings.wrong(finding.what, wrong.problem, wrong.remedy),
+        }
+    }
+    match graph.witness() {
+        None => findings.wrong(
+            "the clock",
+            "nobody outside was heard, so it cannot be compared",
+            "mend the above first",
+        ),
+        Some(witness) => {
+            let skew = witness.here.latest().duration_since(witness.said).abs();
+            if skew > SKEW_MAX {
+                let problem = format!("it is {} s away from the tenant's", skew.as_secs());
+                findings.wrong(
+                    "the clock",
+                    problem,
+                    "set up time synchronisation (chrony, systemd-timesyncd)",
+                );
+            } else {
+                findings.well("the clock agrees with the tenant's");
+            }
+        }
+    }
+}
+
+fn certificate(findings: &mut Findings, what: &str, file: &Path) {
+    match tls::good_until(file) {
+        Err(error) => findings.wrong(what, format!("{error:#}"), "fix the file"),
+        Ok(end) => {
+            let left = end.duration_since(SystemClock::wall());
+            if left.is_negative() {
+                findings.wrong(what, format!("it ended at {end}"), "issue a new one and restart the broker");
+            } else if left < ENDS_SOON {
+                let problem = format!("it ends at {end}, in {} days", left.as_hours() / 24);
+                findings.wrong(what, problem, "issue a new one and restart the broker");
+            } else {
+                findings.well(format!("{what} is good until {end}"));
+            }
+        }
+    }
+}
