@@ -10,7 +10,7 @@ use crate::exit::Exit;
 
 /// Ask for a role for a while, with others' approval, and give it back.
 #[derive(Debug, Parser)]
-#[command(name = "elevate", version, after_help = Exit::table(), disable_help_subcommand = true)]
+#[command(name = "elevate", version, after_help = after_help(), disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -108,6 +108,24 @@ pub(crate) struct SignInArgs {
     #[arg(long)]
     pub(crate) no_browser: bool,
 }
+
+/// What is below the options: places and codes that scripts rely on.
+fn after_help() -> String {
+    format!("{ENVIRONMENT}\n\n{}", Exit::table())
+}
+
+const ENVIRONMENT: &str = "\
+Environment:
+  ELEVATE_BROKER, ELEVATE_CA, ELEVATE_CERT, ELEVATE_KEY, ELEVATE_OUTPUT   as the options
+  ELEVATE_CONFIG_DIR         where config.toml is, and the session where no keyring answers
+  ELEVATE_TOKEN_STORE        `keyring` or `file`: keep the session there and nowhere else
+  ELEVATE_ACCESS_TOKEN_FILE  for pipelines: a file that holds an access token for the broker
+  ELEVATE_NO_BROWSER         as --no-browser
+  BROWSER                    what opens an address
+  NO_COLOR, CLICOLOR, CLICOLOR_FORCE
+
+With --output json, answers are on stdout and a failure is the last line on stderr:
+  {\"error\":{\"code\",\"reason\",\"message\",\"advice\",\"fields\",\"retry_after_seconds\",\"exit\"}}";
 
 /// Shortest and longest term that any role can have; the role's own limit is the broker's to say.
 const TERM_SECONDS: std::ops::RangeInclusive<u64> = 5..=86_400;

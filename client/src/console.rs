@@ -67,6 +67,11 @@ impl Console {
         Look { now, zone: self.time_zone.clone(), colour: self.colour_out, width }
     }
 
+    /// How what is said beside the answer looks at this moment.
+    pub(crate) fn look_aside(&self, now: jiff::Timestamp) -> Look {
+        Look { colour: self.colour_err, width: None, ..self.look(now) }
+    }
+
     /// Whether a program reads the answers.
     pub(crate) fn is_json(&self) -> bool {
         self.form == Form::Json
@@ -77,7 +82,7 @@ impl Console {
         match self.form {
             Form::Table => self.data(&text()),
             Form::Json => {
-                let text = serde_json::to_string_pretty(json).map_err(unwritable)?;
+                let text = serde_json::to_string_pretty(json).map_err(|error| unwritable(&error))?;
                 self.data(&text)
             }
         }
@@ -88,7 +93,7 @@ impl Console {
         match self.form {
             Form::Table => self.data(&text()),
             Form::Json => {
-                let text = serde_json::to_string(json).map_err(unwritable)?;
+                let text = serde_json::to_string(json).map_err(|error| unwritable(&error))?;
                 self.data(&text)
             }
         }
@@ -237,7 +242,7 @@ pub(crate) fn paint(colour: bool, code: &str, text: &str) -> String {
     if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-fn unwritable(error: serde_json::Error) -> Failure {
+fn unwritable(error: &serde_json::Error) -> Failure {
     Failure::new(
         Exit::Unexpected,
         "OUTPUT",

@@ -52,6 +52,11 @@ impl Context {
         self.console.look(self.now())
     }
 
+    /// How what is said beside them looks now.
+    pub(crate) fn look_aside(&self) -> Look {
+        self.console.look_aside(self.now())
+    }
+
     /// The broker, called by whoever is signed in.
     pub(crate) async fn broker(&mut self) -> Result<Broker> {
         let token = login::access_token(self).await?;

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use rustls::AlertDescription;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -11,6 +12,7 @@ use tonic_types::StatusExt as _;
 use crate::connect::ConnectError;
 use crate::exit::Exit;
 use crate::render::{clean, clean_line};
+use crate::tls;
 
 /// The client's own result.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -157,7 +159,9 @@ impl From<Status> for Failure {
         let details = status.get_error_details();
         let reason = details.error_info().map(|info| clean_line(&info.reason)).unwrap_or_default();
         let lost = reason.is_empty() && status.source().is_some();
+        let tls = lost.then(|| certificate_wanted(&status)).flatten();
         let message = match status.code() {
+            _ if let Some((why, _)) = &tls => format!("cannot reach the broker: {why}"),
             _ if lost => "the connection to the broker was lost".to_owned(),
             Code::DeadlineExceeded | Code::Cancelled if reason.is_empty() => {
                 "the broker did not answer in time".to_owned()
@@ -178,7 +182,10 @@ impl From<Status> for Failure {
         Self(Box::new(Told {
             exit: exit_of(status.code(), &reason, lost),
             code: if lost { "unavailable" } else { word(status.code()) },
-            advice: advice_for(&reason, status.code()).map(str::to_owned),
+            advice: tls
+                .map(|(_, advice)| advice)
+                .or_else(|| advice_for(&reason, status.code(), lost))
+                .map(str::to_owned),
             retry_after_seconds: details
                 .retry_info()
                 .and_then(|info| info.retry_delay)
@@ -207,6 +214,20 @@ pub(crate) fn cause<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'stati
     None
 }
 
+/// With TLS 1.3 the broker's no to our certificate comes when our handshake is done already, and reaches
+/// us through layers that keep nothing of it but its text.
+fn certificate_wanted(error: &dyn StdError) -> Option<(String, &'static str)> {
+    let alert = AlertDescription::CertificateRequired;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.to_string().ends_with(&format!("{alert:?}")) {
+            return Some(tls::told(&rustls::Error::AlertReceived(alert)));
+        }
+        next = error.source();
+    }
+    None
+}
+
 fn exit_of(code: Code, reason: &str, lost: bool) -> Exit {
     match code {
         _ if lost => Exit::Unreachable,
@@ -225,7 +246,7 @@ fn exit_of(code: Code, reason: &str, lost: bool) -> Exit {
     }
 }
 
-fn advice_for(reason: &str, code: Code) -> Option<&'static str> {
+fn advice_for(reason: &str, code: Code, lost: bool) -> Option<&'static str> {
     Some(match reason {
         "ROLE_NOT_OFFERED" => "`elevate roles` shows what is offered to you",
         "ACTIVATION_NOT_FOUND" => "`elevate list --all` shows yours, `elevate pending` what waits for you",
@@ -244,6 +265,7 @@ fn advice_for(reason: &str, code: Code) -> Option<&'static str> {
         "POLICY_MOVED" => "run `elevate policy plan` again and look at what it would change now",
         "NO_POLICY" => "the people who run the broker apply one with `elevate policy apply`",
         "CONTENDED" => "repeat the command",
+        _ if lost => "repeat the command; `elevate doctor` tries the way to the broker step by step",
         _ if code == Code::Unauthenticated => "run `elevate login`",
         _ if code == Code::DeadlineExceeded => {
             "see `elevate list` for what came of it; `--timeout` waits longer"

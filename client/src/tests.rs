@@ -1,1 +1,15 @@
+//! The command as people and programs meet it: a person at a terminal, a broker and a tenant on loopback.
+//! Everything is real but the three of them: TLS, gRPC, OpenID Connect, files.
 
+mod admin;
+mod bench;
+mod binding;
+mod broker;
+mod failures;
+mod forms;
+mod login;
+mod prove;
+mod settings;
+mod tenant;
+mod verbs;
+mod waiting;

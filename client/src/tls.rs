@@ -79,9 +79,15 @@ pub(crate) fn in_plain_words(error: &io::Error) -> (String, &'static str) {
     let Some(error) = cause::<rustls::Error>(error) else {
         return (format!("it does not speak TLS ({error})"), "check the port: is it the broker's?");
     };
+    told(error)
+}
+
+/// The same for what TLS itself says.
+pub(crate) fn told(error: &rustls::Error) -> (String, &'static str) {
     use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage, PeerIncompatible};
     match error {
-        InvalidCertificate(CertificateError::UnknownIssuer) => (
+        // A CA that was made anew under its old name shows as a bad signature.
+        InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => (
             "its certificate is signed by nobody trusted here".to_owned(),
             "if the broker has a CA of its own, name it with `--ca FILE`; get the file from the people who run it",
         ),

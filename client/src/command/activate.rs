@@ -215,7 +215,7 @@ fn ending(context: &mut Context, activation: v1::Activation, title: &str) -> Res
     let mut text = format!("{title}: {}", words::state(&look, &activation));
     let detail = clean_line(&activation.detail);
     if !detail.is_empty() {
-        text.push_str(&format!(", {detail}"));
+        text.push_str(&format!(": {detail}"));
     }
     context.console.answer(&json::Activation::from(activation), || text)?;
     Ok(Exit::NotHeld)

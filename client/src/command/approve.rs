@@ -33,12 +33,15 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     let prepared = broker.approvals().prepare_approval(broker.call(ask)).await?.into_inner();
     let activation = prepared.activation.unwrap_or_default();
     let challenge = prepared.challenge.unwrap_or_default();
-    let look = context.look();
+    let look = context.look_aside();
     let sign_in = words::proof(&challenge.requirement.clone().unwrap_or_default());
     context.console.warn(&format!(
         "You are about to approve:\n{}\n  your sign-in  {sign_in}",
         words::activation(&look, &activation)
     ));
+    if crate::render::clean(&activation.justification) != activation.justification {
+        context.console.warn("The justification holds characters that are not shown here, because they would steer a terminal.");
+    }
     let request_digest = digest(&id, &activation)?;
     let digest = binding::approval_digest(&id, &request_digest);
     let bound = Bound { challenge: &challenge, digest: &digest, action: "approve" };

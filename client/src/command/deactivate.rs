@@ -33,7 +33,7 @@ pub(crate) fn ending(context: &Context, activation: &v1::Activation) -> String {
     let mut text = format!("{}: {state}", clean_line(&activation.role));
     let detail = clean_line(&activation.detail);
     if !detail.is_empty() {
-        text.push_str(&format!(", {detail}"));
+        text.push_str(&format!(" ({detail})"));
     }
     if activation.state() != State::Closed {
         text.push_str(&format!(

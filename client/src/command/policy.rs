@@ -60,7 +60,7 @@ async fn apply(path: &Path, yes: bool, context: &mut Context) -> Result<Exit> {
     let source = Source::read(path)?;
     let broker = context.broker().await?;
     let plan = plan(&broker, &source).await?;
-    let told = planned(&context.look(), &plan);
+    let told = planned(&context.look_aside(), &plan);
     context.console.warn(&told);
     if !yes {
         if !context.console.can_ask() {
