@@ -108,15 +108,19 @@ impl Failure {
     /// For people.
     pub(crate) fn text(&self, label: impl fmt::Display) -> String {
         let Told { message, advice, fields, retry_after_seconds, .. } = &*self.0;
-        let mut text = format!("{label} {message}\n");
-        for (field, problem) in fields {
+        // Where single fields are named below, the first line says the rest.
+        let headline =
+            if fields.is_empty() { message.as_str() } else { message.lines().next().unwrap_or_default() };
+        let mut text = format!("{label} {headline}\n");
+        for (field, problem) in fields.iter().filter(|(_, problem)| !headline.contains(problem.as_str())) {
             let line = match field.as_str() {
                 "" => format!("  {problem}\n"),
                 field => format!("  {field}: {problem}\n"),
             };
             text.push_str(&line);
         }
-        if let Some(advice) = advice {
+        // The broker's own texts say what to do behind a semicolon.
+        if let Some(advice) = advice.as_ref().filter(|_| !headline.contains("; ")) {
             text.push_str(&format!("  {advice}\n"));
         }
         if let Some(seconds) = retry_after_seconds {

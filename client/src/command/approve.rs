@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     let look = context.look_aside();
     let sign_in = words::proof(&challenge.requirement.clone().unwrap_or_default());
     context.console.warn(&format!(
-        "You are about to approve:\n{}\n  your sign-in  {sign_in}",
+        "You are about to approve:\n{}\n  sign-in      {sign_in}",
         words::activation(&look, &activation)
     ));
     if crate::render::clean(&activation.justification) != activation.justification {

@@ -198,7 +198,7 @@ async fn approve_shows_the_whole_request_and_signs_in_for_exactly_that() {
         err:   approval     1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e
         err:   asked        15:59 (1m ago)
         err:   policy       version 3
-        err:   your sign-in  with a second factor, authentication context c1, made within 5m
+        err:   sign-in      with a second factor, authentication context c1, made within 5m
         err: Next, you sign in again. The sign-in counts for exactly this, once.
         err: To sign in, your browser opens this address:
         err:
