@@ -13,6 +13,8 @@
 //! boot 5f0c…                       the machine's boot id, or -
 //! crc32c 8d1f00a2
 //! ```
+//!
+//! Filled up with empty lines to one length, so that writing it changes nothing but what it says.
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +25,9 @@ use super::disk::{self, Disk};
 use super::tree::{Root, Tree};
 
 const FORMAT: u32 = 1;
+
+/// The length of the file: room for the 64 subtrees that a tree has at the most.
+const BYTES: usize = 5120;
 const SLOTS: [&str; 2] = ["anchor.0", "anchor.1"];
 
 /// Where the log had come to.
@@ -77,7 +82,6 @@ impl Anchor {
         let file = disk::open_file(&path).map_err(failed)?;
         let text = self.text();
         disk.write(&file, text.as_bytes(), 0).map_err(failed)?;
-        file.set_len(text.len() as u64).map_err(failed)?;
         disk.sync(&file).map_err(failed)?;
         if is_new {
             disk::sync_folder(folder).map_err(failed)?;
@@ -98,6 +102,7 @@ impl Anchor {
         );
         let sum = crc32c::crc32c(text.as_bytes());
         text.push_str(&format!("crc32c {sum:08x}\n"));
+        text.push_str(&"\n".repeat(BYTES.saturating_sub(text.len())));
         text
     }
 }
@@ -122,7 +127,8 @@ enum Faulty {
 fn parse(bytes: &[u8]) -> Result<Anchor, Faulty> {
     let text = str::from_utf8(bytes).map_err(|_| Faulty::Damaged)?;
     let (body, sum) = text.rsplit_once("crc32c ").ok_or(Faulty::Damaged)?;
-    if sum != format!("{:08x}\n", crc32c::crc32c(body.as_bytes())) {
+    let said = sum.trim_end_matches('\n');
+    if said != format!("{:08x}", crc32c::crc32c(body.as_bytes())) {
         return Err(Faulty::Damaged);
     }
     let mut lines = body.lines();
@@ -134,6 +140,9 @@ fn parse(bytes: &[u8]) -> Result<Anchor, Faulty> {
     let format = next("elevate-anchor")?.parse().map_err(|_| Faulty::Damaged)?;
     if format > FORMAT {
         return Err(Faulty::Future(format));
+    }
+    if bytes.len() != BYTES {
+        return Err(Faulty::Damaged);
     }
     let number = |text: &str| text.parse::<u64>().map_err(|_| Faulty::Damaged);
     let generation = number(next("generation")?)?;

@@ -82,3 +82,26 @@ fn an_empty_or_endless_leaf_is_not_written() {
     log.append(&[vec![vec![1; POLICY_MAX]]]).unwrap();
     assert_eq!(read(&log.segments(), 0, 1)[0].1.len(), POLICY_MAX);
 }
+
+/// Of a log that is being written to, the last group may not be on disk yet, unless the anchor says so.
+#[test]
+fn of_a_running_log_only_what_is_durable_for_sure_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut log, _) = Log::open(folder.path(), 0, SEGMENT_BYTES, Box::new(Kernel)).unwrap();
+    let path = folder.path().join(format!("{:020}.log", 0));
+    let mut ends = vec![(0, HEADER_BYTES)];
+    for group in 1..4 {
+        log.append(&[vec![leaf(1), leaf(2)], vec![leaf(3)]]).unwrap();
+        ends.push((group * 3, std::fs::read(&path).unwrap().len()));
+    }
+    let bytes = std::fs::read(&path).unwrap();
+    for groups in 0..ends.len() {
+        let bytes = &bytes[..ends[groups].1];
+        for anchored in 0..=groups {
+            let sure = if anchored == groups { groups } else { groups - 1 };
+            let running = sure_bytes(&path, bytes, ends[anchored].0, true).unwrap();
+            assert_eq!(running, ends[sure].1, "{groups} groups, {anchored} anchored");
+        }
+        assert_eq!(sure_bytes(&path, bytes, 0, false).unwrap(), bytes.len(), "stopped, it is all there");
+    }
+}
