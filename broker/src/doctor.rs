@@ -91,7 +91,10 @@ async fn record(findings: &mut Findings, config: &Config) -> Vec<Target> {
         Ok(Ok(store)) => store,
         Ok(Err(OpenError::InUse { .. })) => {
             let at = config.store.folder.display();
-            findings.well(format!("the record in {at} is in use by a running broker, which checked it"));
+            findings.well(format!(
+                "the record in {at} is in use by a running broker, which checked it (stop it to have the \
+                 permissions looked at way by way)"
+            ));
             return Vec::new();
         }
         Ok(Err(error)) => {

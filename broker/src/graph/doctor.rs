@@ -132,7 +132,9 @@ fn needs(ways: &BTreeSet<Way>) -> Vec<Need> {
             for_what: "see who is in which group",
             any_of: &[
                 "GroupMember.Read.All",
+                "GroupMember.ReadWrite.All",
                 "Group.Read.All",
+                "Group.ReadWrite.All",
                 "Directory.Read.All",
                 "Directory.ReadWrite.All",
             ],
@@ -157,6 +159,13 @@ fn needs(ways: &BTreeSet<Way>) -> Vec<Need> {
         });
     } else {
         needs.push(read_roles);
+    }
+    if ways.is_empty() {
+        // Which ways the policy goes is not known, or there is none yet: one of them must be open.
+        needs.push(Need {
+            for_what: "assign roles, by one way or the other",
+            any_of: &["RoleAssignmentSchedule.ReadWrite.Directory", "RoleManagement.ReadWrite.Directory"],
+        });
     }
     if ways.contains(&Way::Pim) {
         needs.push(Need {
