@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use elevate_core::activation::{Activation, Actor, Change, Event};
 use elevate_core::approval::Standing;
 use elevate_core::due::{self, Due, Now};
-use elevate_core::names::{ActivationId, ObjectId, Principal, RoleName};
+use elevate_core::names::{ActivationId, ObjectId, Principal};
 use elevate_core::policy::{Policy, PolicyVersion};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, broadcast};
@@ -269,10 +269,5 @@ fn has_one_of(caller: &Caller, roles: &[AppRole]) -> Result<(), Refusal> {
     }
 }
 
-/// The role's name as it may be shown: it was typed by the caller, so it tells them nothing new.
-fn not_offered(role: &RoleName) -> Refusal {
-    Refusal::Rule(elevate_core::policy::Refusal::NotOffered { role: role.clone() })
-}
-
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@ use elevate_core::policy::{EligibleRole, PolicyVersion};
 use elevate_core::term::Term;
 use uuid::Uuid;
 
-use super::{InForce, Refusal, Workflow, groups_among, not_offered, person, with_consequences};
+use super::{InForce, Refusal, Workflow, groups_among, person, with_consequences};
 use crate::ports::directory::Held;
 use crate::ports::journal::{AppendError, Recorded};
 use crate::ports::verifier::{Caller, Challenge, Wanted};
@@ -66,16 +66,20 @@ impl Workflow {
         self.accepting()?;
         let in_force = self.in_force()?;
         let (asked, offer) = self.understand(caller, wish, &in_force).await?;
-        if let Some(begun) = self.ports.journal.begun_by(caller.principal, request_id).await? {
+        let begun = async || self.ports.journal.begun_by(caller.principal, request_id).await;
+        if let Some(begun) = begun().await? {
             return self.repeated(begun, &asked).await;
         }
         if in_force.version != prepared_under {
-            return Err(Refusal::Changed(format!(
-                "the policy has changed since this was prepared (version {prepared_under}, now {})",
-                in_force.version
-            )));
+            return Err(policy_changed(prepared_under, in_force.version));
         }
-        self.slot_is_free(&asked, &offer).await?;
+        if let Err(taken) = self.slot_is_free(&asked, &offer).await {
+            // By the same call, sent twice at one moment?
+            return match begun().await? {
+                Some(begun) => self.repeated(begun, &asked).await,
+                None => Err(taken),
+            };
+        }
         let wanted = Wanted {
             caller: caller.principal,
             action: Action::Activate,
@@ -84,6 +88,8 @@ impl Workflow {
             rule: &offer.proof,
         };
         let proof = self.ports.verifier.proof(proof, &wanted).await?;
+        // Nothing is asked under a policy that was replaced while this waited.
+        self.still_in_force(&in_force)?;
 
         let now = self.now();
         let id = ActivationId::from_uuid(Uuid::now_v7());
@@ -176,6 +182,11 @@ impl Workflow {
         }
     }
 
+    fn still_in_force(&self, then: &InForce) -> Result<(), Refusal> {
+        let now = self.in_force()?.version;
+        if now == then.version { Ok(()) } else { Err(policy_changed(then.version, now)) }
+    }
+
     async fn understand(
         &self,
         caller: &Caller,
@@ -183,8 +194,12 @@ impl Workflow {
         in_force: &InForce,
     ) -> Result<(Asked, EligibleRole), Refusal> {
         person(caller)?;
-        let Some(role) = in_force.policy.role(&wish.role) else { return Err(not_offered(&wish.role)) };
-        let groups = groups_among(role.eligible.iter().chain(&role.denied));
+        let named = |role: &EligibleRole| groups_among(role.eligible.iter().chain(&role.denied));
+        // The directory is asked in any case: neither an outage nor the time this takes may tell a role
+        // that is not there from one that is not offered to you.
+        let wished = in_force.policy.role(&wish.role);
+        let mut asked_for = wished.into_iter().chain(in_force.policy.roles()).map(named);
+        let groups = asked_for.find(|groups| !groups.is_empty()).unwrap_or_default();
         let standing = self.standing(caller.principal, &groups).await?;
         let offer = in_force.policy.offer(&standing, &wish.role)?;
         let term = wish.term.unwrap_or(offer.usual);
@@ -214,4 +229,8 @@ impl Workflow {
             Ok(Held::Nothing) | Err(_) => Ok(()),
         }
     }
+}
+
+fn policy_changed(then: PolicyVersion, now: PolicyVersion) -> Refusal {
+    Refusal::Changed(format!("the policy has changed since this was prepared (version {then}, now {now})"))
 }

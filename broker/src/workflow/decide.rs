@@ -1,12 +1,12 @@
 //! Saying yes or no to what others ask.
 
 use elevate_core::activation::{Activation, Actor, Change, Outcome, State};
-use elevate_core::approval::{self, Approval, ApprovalRefusal, ApprovalRequirement};
+use elevate_core::approval::{self, Approval, ApprovalRefusal, ApprovalRequirement, Standing};
 use elevate_core::binding::{Action, Digest, approval_digest};
 use elevate_core::names::{ActivationId, RequestId};
 use elevate_core::policy::EligibleRole;
 
-use super::{Refusal, Workflow, groups_among, person};
+use super::{InForce, Refusal, Workflow, groups_among, person};
 use crate::ports::journal::{Filter, Found, Page, Recorded};
 use crate::ports::verifier::{Caller, Challenge, Wanted};
 
@@ -62,8 +62,11 @@ impl Workflow {
         id: ActivationId,
     ) -> Result<(Recorded, EligibleRole, Challenge), Refusal> {
         self.accepting()?;
+        person(caller)?;
         let recorded = self.load(id).await?;
-        let (offer, _) = self.right_to_decide(caller, &recorded).await?;
+        let standing = self.standing_to_decide(caller, &recorded).await?;
+        self.open_to(&standing, &recorded)?;
+        let (offer, _) = self.right_to_approve(&standing, &recorded)?;
         let digest = approval_digest(id, recorded.digest);
         let challenge = self.ports.verifier.challenge(caller.principal, digest, Action::Approve);
         Ok((recorded, offer, challenge))
@@ -80,14 +83,16 @@ impl Workflow {
         yes: Yes<'_>,
     ) -> Result<Recorded, Refusal> {
         self.accepting()?;
-        let _writer = self.locks.lock(id).await;
-        let recorded = self.load(id).await?;
+        person(caller)?;
         let repeated =
             |given: &Approval| given.approver == caller.principal && given.request_id == yes.request_id;
+        let recorded = self.load(id).await?;
         if recorded.approvals.iter().any(repeated) {
             return Ok(recorded);
         }
-        let (offer, counts_for) = self.right_to_decide(caller, &recorded).await?;
+        let standing = self.standing_to_decide(caller, &recorded).await?;
+        self.open_to(&standing, &recorded)?;
+        let (offer, _) = self.right_to_approve(&standing, &recorded)?;
         if yes.digest != recorded.digest {
             return Err(Refusal::Changed("what you were shown is not what is asked".to_owned()));
         }
@@ -99,6 +104,18 @@ impl Workflow {
             rule: &offer.proof.for_approval(),
         };
         let proof = self.ports.verifier.proof(yes.proof, &wanted).await?;
+
+        // All that waits for others is behind us: a revocation never queues up behind a yes.
+        let _writer = self.locks.lock(id).await;
+        let recorded = self.load(id).await?;
+        if recorded.approvals.iter().any(repeated) {
+            return Ok(recorded);
+        }
+        self.open_to(&standing, &recorded)?;
+        let (offer_now, counts_for) = self.right_to_approve(&standing, &recorded)?;
+        if offer_now != offer {
+            return Err(Refusal::Changed("the policy changed while your sign-in was checked".to_owned()));
+        }
         let now = self.now();
         let approval = Approval {
             approver: caller.principal,
@@ -117,62 +134,47 @@ impl Workflow {
     /// # Errors
     /// The caller has no right to, or it does not wait for anybody.
     pub async fn deny(&self, caller: &Caller, id: ActivationId, reason: &str) -> Result<Recorded, Refusal> {
+        person(caller)?;
+        let recorded = self.load(id).await?;
+        let standing = self.standing_to_decide(caller, &recorded).await?;
         let _writer = self.locks.lock(id).await;
         let recorded = self.load(id).await?;
-        let decided = match self.right_to_decide(caller, &recorded).await {
-            // Somebody who said yes may still change their mind while others are asked.
-            Err(Refusal::Approval(ApprovalRefusal::Twice)) => Ok(()),
-            Err(Refusal::WrongState { .. })
-                if matches!(recorded.state, State::Closed { outcome: Outcome::Denied { .. }, .. })
-                    && self.may_see(caller, &recorded).await? =>
-            {
-                return Ok(recorded);
-            }
-            other => other.map(|_| ()),
-        };
-        decided?;
+        if matches!(recorded.state, State::Closed { outcome: Outcome::Denied { .. }, .. }) {
+            return Ok(recorded);
+        }
+        // Somebody who said yes may still change their mind while others are asked; and a no counts
+        // where the role is offered no more.
+        self.open_to(&standing, &recorded)?;
         let change = Change::Denied { reason: reason.to_owned() };
         self.record(&recorded, Actor::Principal(caller.principal), change, self.now()).await
     }
 
-    /// Whether this caller may say yes to this activation now, under which offer, and what it counts for.
+    /// The standing of a caller who is one of those asked. Waits for the directory: hold no lock.
     ///
-    /// Asked of the rule it was asked under and of the rule in force: who lost the right since has none.
-    async fn right_to_decide(
-        &self,
-        caller: &Caller,
-        recorded: &Activation,
-    ) -> Result<(EligibleRole, Vec<usize>), Refusal> {
-        person(caller)?;
+    /// Asked of the rule it was asked under and of the rule in force: who lost the right since has none,
+    /// and whoever may not see the activation learns nothing about it.
+    async fn standing_to_decide(&self, caller: &Caller, recorded: &Activation) -> Result<Standing, Refusal> {
         let request = &recorded.request;
         if request.asked.principal == caller.principal {
             return Err(ApprovalRefusal::Own.into());
         }
         let in_force = self.in_force()?;
-        let offer = in_force.policy.role(&request.asked.role);
-        let current = offer.map(|offer| offer.approval.as_slice()).unwrap_or_default();
         let mut groups = groups_named(&request.requirements);
-        groups.extend(groups_named(current));
+        groups.extend(groups_named(approval_now(&in_force, recorded)));
         let standing = self.standing(caller.principal, &groups).await?;
-        let counts_for = approval::may_approve(
-            &request.requirements,
-            &recorded.approvals,
-            request.asked.principal,
-            &standing,
-        );
-        let lost = !current.is_empty() && !current.iter().any(|rule| standing.is_among(&rule.from));
-        if counts_for == Err(ApprovalRefusal::NotAnApprover) || lost {
-            // Whoever may not see it learns nothing about it.
-            let visible = self.may_see(caller, recorded).await?;
-            return Err(if visible {
-                ApprovalRefusal::NotAnApprover.into()
-            } else {
-                Refusal::ActivationNotFound
-            });
+        if is_asked(&in_force, &standing, recorded) {
+            Ok(standing)
+        } else if self.may_see(caller, recorded).await? {
+            Err(ApprovalRefusal::NotAnApprover.into())
+        } else {
+            Err(Refusal::ActivationNotFound)
         }
-        let now = self.now();
+    }
+
+    /// Whether it waits for this answer now.
+    fn open_to(&self, standing: &Standing, recorded: &Activation) -> Result<(), Refusal> {
         match recorded.state {
-            State::AwaitingApproval { lapses_at } if now.latest() < lapses_at => {}
+            State::AwaitingApproval { lapses_at } if self.now().latest() < lapses_at => {}
             State::AwaitingApproval { .. } => {
                 return Err(Refusal::WrongState {
                     is: "lapsed",
@@ -186,12 +188,45 @@ impl Workflow {
                 });
             }
         }
-        let counts_for = counts_for?;
-        let Some(offer) = offer else {
+        // The policy may be another than when the directory was asked.
+        if is_asked(&*self.in_force()?, standing, recorded) {
+            Ok(())
+        } else {
+            Err(ApprovalRefusal::NotAnApprover.into())
+        }
+    }
+
+    /// Under which offer a yes would be given now, and what it counts for.
+    fn right_to_approve(
+        &self,
+        standing: &Standing,
+        recorded: &Activation,
+    ) -> Result<(EligibleRole, Vec<usize>), Refusal> {
+        let request = &recorded.request;
+        let counts_for = approval::may_approve(
+            &request.requirements,
+            &recorded.approvals,
+            request.asked.principal,
+            standing,
+        )?;
+        let in_force = self.in_force()?;
+        let Some(offer) = in_force.policy.role(&request.asked.role) else {
             return Err(Refusal::Changed("the role is no longer offered".to_owned()));
         };
         Ok((offer.clone(), counts_for))
     }
+}
+
+/// What the rule in force says about who is asked.
+fn approval_now<'p>(in_force: &'p InForce, recorded: &Activation) -> &'p [ApprovalRequirement] {
+    in_force.policy.role(&recorded.request.asked.role).map(|o| o.approval.as_slice()).unwrap_or_default()
+}
+
+/// Whether this is one of those asked, by the rule of then and, where there is one, by that of now.
+fn is_asked(in_force: &InForce, standing: &Standing, recorded: &Activation) -> bool {
+    let among = |rules: &[ApprovalRequirement]| rules.iter().any(|rule| standing.is_among(&rule.from));
+    let now = approval_now(in_force, recorded);
+    among(&recorded.request.requirements) && (now.is_empty() || among(now))
 }
 
 pub(super) fn groups_named(

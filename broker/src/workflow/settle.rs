@@ -93,8 +93,13 @@ impl Workflow {
         match self.ports.directory.grant(&permit).await {
             GrantAnswer::Done(held) => Change::Activated { held },
             // An earlier try may have got through, whatever this one met: take back what may be there.
-            GrantAnswer::Refused(_) if permit.has_earlier_try() => Change::RevocationBegun(Cause::Unfinished),
-            GrantAnswer::Refused(reason) => Change::Refused { reason },
+            GrantAnswer::Refused(reason) if permit.has_earlier_try() => {
+                let reason = short(reason);
+                tracing::warn!(activation = %recorded.id, %reason, "refused after an earlier try; taken back");
+                Change::RevocationBegun(Cause::Unfinished)
+            }
+            // Not longer than the record takes: what cannot be recorded would be asked again.
+            GrantAnswer::Refused(reason) => Change::Refused { reason: short(reason) },
             GrantAnswer::Unclear { reason, after } => self.postponed(recorded, reason, after),
         }
     }

@@ -1,1 +1,9 @@
+//! The use cases, told as stories over the real record. Faked is the outside only: a directory that answers
+//! as it is told to, a verifier that signs people in, and a clock moved by hand.
 
+mod approvals;
+mod grants;
+pub(crate) mod outside;
+mod sight;
+mod together;
+pub(crate) mod world;
