@@ -37,9 +37,6 @@ pub trait Health: Send + Sync + std::fmt::Debug {
     fn figures(&self) -> Vec<(&'static str, &'static str, f64)>;
 }
 
-/// Past this many tries a step is called stuck: somebody should look.
-const STUCK_TRIES: u32 = 5;
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Where {
     state: &'static str,
@@ -111,14 +108,9 @@ impl Telemetry {
         for (state, count) in journal.census().await? {
             self.live.get_or_create(&Where { state }).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
-        let (overdue, shown) = self.workflow.overdue().await?;
-        self.overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));
-        let tries = |recorded: &&crate::ports::journal::Recorded| match recorded.state {
-            activation::State::Revoking { tries, .. } | activation::State::Activating { tries, .. } => tries,
-            _ => 0,
-        };
-        let stuck = shown.iter().filter(|recorded| tries(recorded) > STUCK_TRIES).count();
-        self.stuck.set(i64::try_from(stuck).unwrap_or(i64::MAX));
+        let overdue = self.workflow.overdue().await?;
+        self.overdue.set(i64::try_from(overdue.count).unwrap_or(i64::MAX));
+        self.stuck.set(i64::try_from(overdue.stuck).unwrap_or(i64::MAX));
         self.entries.set(i64::try_from(journal.size().borrow().0).unwrap_or(i64::MAX));
         self.left_out.set(self.workflow.refusals_left_out());
         Ok(())

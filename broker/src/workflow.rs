@@ -38,7 +38,7 @@ pub use ask::{Prepared, Wish};
 pub use decide::Yes;
 pub use policies::{Plan, RoleChange};
 pub use refusal::Refusal;
-pub use revoke::Swept;
+pub use revoke::Overdue;
 pub use settle::Next;
 
 /// The outside, as the use cases see it.

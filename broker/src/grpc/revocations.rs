@@ -31,12 +31,12 @@ impl RevocationService for Api {
             let workflow = &api.inner.workflow;
             workflow.may_sweep(&caller)?;
             let round = api.inner.sweeper.sweep().await.ok_or(Refusal::Draining)?;
-            let (overdue, unsettled) = workflow.overdue().await?;
+            let overdue = workflow.overdue().await?;
             Ok(api::SweepResponse {
                 due: count(round.due),
                 closed: count(round.closed),
-                overdue: count(overdue),
-                unsettled: unsettled.iter().map(|recorded| to_proto::activation(recorded)).collect(),
+                overdue: count(overdue.count),
+                unsettled: overdue.shown.iter().map(|recorded| to_proto::activation(recorded)).collect(),
             })
         })
         .await

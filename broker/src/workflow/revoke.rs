@@ -1,28 +1,53 @@
 //! Taking away, for those with the right to.
 
 use elevate_core::activation::{Actor, Cause, Change, State};
+use elevate_core::due::Now;
 use elevate_core::names::ActivationId;
 
 use super::{Refusal, Workflow, has_one_of};
 use crate::ports::journal::{Filter, Page, Recorded, StoreFault};
 use crate::ports::verifier::{AppRole, Caller};
 
-/// What a sweep found.
+/// What is past its end, and what the directory gives no answer to.
 #[derive(Debug, Clone, Default)]
-pub struct Swept {
-    /// How many were due.
-    pub due: u64,
-    /// How many of them are closed now.
-    pub closed: u64,
+pub struct Overdue {
     /// How many roles are past their end and not yet seen gone.
-    pub overdue: u64,
-    /// Those, at most [`Swept::SHOWN`].
-    pub unsettled: Vec<Recorded>,
+    pub count: u64,
+    /// How many steps the directory has not answered clearly after many tries, overdue or not.
+    pub stuck: u64,
+    /// The overdue ones, at most [`Overdue::SHOWN`], the newest first.
+    pub shown: Vec<Recorded>,
 }
 
-impl Swept {
-    /// How many unsettled activations a sweep names.
+impl Overdue {
+    /// How many are named.
     pub const SHOWN: usize = 100;
+    /// Past this many tries a step is called stuck: somebody should look.
+    const STUCK_TRIES: u32 = 5;
+
+    fn count(&mut self, recorded: Recorded, now: Now) {
+        let late = match &recorded.state {
+            State::Activating { not_after, .. } | State::Active { not_after, .. } => {
+                now.latest() >= *not_after
+            }
+            State::Revoking { .. } => true,
+            State::Requested
+            | State::AwaitingApproval { .. }
+            | State::Scheduled { .. }
+            | State::Closed { .. } => false,
+        };
+        if let State::Revoking { tries, .. } | State::Activating { tries, .. } = &recorded.state
+            && *tries > Self::STUCK_TRIES
+        {
+            self.stuck = self.stuck.saturating_add(1);
+        }
+        if late {
+            self.count = self.count.saturating_add(1);
+            if self.shown.len() < Self::SHOWN {
+                self.shown.push(recorded);
+            }
+        }
+    }
 }
 
 impl Workflow {
@@ -58,39 +83,23 @@ impl Workflow {
         has_one_of(caller, &[AppRole::Revoker])
     }
 
-    /// Every live activation that is past its end and not yet seen gone.
+    /// Every live activation that is past its end and not yet seen gone, or stuck.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn overdue(&self) -> Result<(u64, Vec<Recorded>), StoreFault> {
+    pub async fn overdue(&self) -> Result<Overdue, StoreFault> {
         let now = self.now();
         let filter = Filter { live_only: true, ..Filter::default() };
         let mut page = Page { limit: 500, after: None };
-        let mut count = 0_u64;
-        let mut shown = Vec::new();
+        let mut overdue = Overdue::default();
         loop {
             let found = self.ports.journal.find(&filter, &page).await?;
             for recorded in found.activations {
-                let late = match &recorded.state {
-                    State::Activating { not_after, .. } | State::Active { not_after, .. } => {
-                        now.latest() >= *not_after
-                    }
-                    State::Revoking { .. } => true,
-                    State::Requested
-                    | State::AwaitingApproval { .. }
-                    | State::Scheduled { .. }
-                    | State::Closed { .. } => false,
-                };
-                if late {
-                    count = count.saturating_add(1);
-                    if shown.len() < Swept::SHOWN {
-                        shown.push(recorded);
-                    }
-                }
+                overdue.count(recorded, now);
             }
             match found.next {
                 Some(next) => page.after = Some(next),
-                None => return Ok((count, shown)),
+                None => return Ok(overdue),
             }
         }
     }

@@ -4,6 +4,7 @@
 mod approvals;
 mod grants;
 pub(crate) mod outside;
+mod revocations;
 mod sight;
 mod together;
 pub(crate) mod world;
