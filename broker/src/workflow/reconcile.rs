@@ -1,7 +1,7 @@
 //! Comparing both ways: what the record says is held, and what the directory holds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use elevate_core::activation::{Actor, Change, State};
 use elevate_core::names::{ActivationId, AssignmentId, Slot, Target};
@@ -23,8 +23,9 @@ pub(super) struct Sightings {
 
 impl Workflow {
     /// One round. What is held by somebody else's hand is reported and never touched; what is on record
-    /// as active and twice not there is closed as removed elsewhere. Answers whether the round was
-    /// whole; a directory that does not answer makes it short, and nothing is concluded from it.
+    /// as active and twice not there is closed as removed elsewhere. Answers whether nothing was left
+    /// open: not when something was missing for the first time, nor when the directory did not answer,
+    /// from which nothing is concluded.
     ///
     /// # Errors
     /// The store failed; the process must end.
@@ -32,39 +33,57 @@ impl Workflow {
         let Some(in_force) = self.policy.load_full() else { return Ok(true) };
         let targets: BTreeSet<Target> = in_force.policy.roles().iter().map(|role| role.target).collect();
         let mut whole = true;
+        let mut listed = BTreeSet::new();
         for target in targets {
             match self.ports.directory.assignments(&target).await {
-                Ok(held) => self.report_drift(&held).await?,
+                Ok(held) => {
+                    whole &= self.report_drift(&target, &held).await?;
+                    listed.extend(held.into_iter().map(|Assignment { id, slot }| (slot, id)));
+                }
                 Err(unreachable) => {
                     tracing::warn!(reason = %unreachable.reason, "a role's assignments could not be listed");
                     whole = false;
                 }
             }
         }
+        if whole {
+            self.sightings.reported().retain(|seen| listed.contains(seen));
+        }
         let filter = Filter { live_only: true, ..Filter::default() };
         let mut page = Page { limit: 100, after: None };
+        let mut live = BTreeSet::new();
         loop {
             let found = self.ports.journal.find(&filter, &page).await?;
             for recorded in &found.activations {
+                live.insert(recorded.id);
                 whole &= self.check_held(recorded).await?;
             }
             match found.next {
                 Some(next) => page.after = Some(next),
-                None => return Ok(whole),
+                None => break,
             }
         }
+        self.sightings.missing_since().retain(|id, _| live.contains(id));
+        Ok(whole)
     }
 
-    async fn report_drift(&self, held: &[Assignment]) -> Result<(), StoreFault> {
+    async fn report_drift(&self, target: &Target, held: &[Assignment]) -> Result<bool, StoreFault> {
+        let mut whole = true;
         for Assignment { id, slot } in held {
-            if self.ports.journal.holder(slot).await?.is_some() {
+            let seen = (*slot, id.clone());
+            if self.ports.journal.holder(slot).await?.is_some() || self.sightings.reported().contains(&seen) {
                 continue;
             }
-            let fresh = {
-                let mut reported = self.sightings.reported.lock().unwrap_or_else(PoisonError::into_inner);
-                reported.insert((*slot, id.clone()))
-            };
-            if !fresh {
+            // A listing lags: what it shows may be ours, and have ended since.
+            match self.ports.directory.look(slot, target.way).await {
+                Ok(Held::By(_)) => {}
+                Ok(Held::Nothing) => continue,
+                Err(_) => {
+                    whole = false;
+                    continue;
+                }
+            }
+            if self.ports.journal.holder(slot).await?.is_some() {
                 continue;
             }
             tracing::warn!(principal = %slot.principal, role = %slot.role_definition, scope = %slot.scope,
@@ -73,8 +92,9 @@ impl Workflow {
             if let Err(AppendError::Store(fault)) = self.ports.journal.note(note).await {
                 return Err(fault);
             }
+            self.sightings.reported().insert(seen);
         }
-        Ok(())
+        Ok(whole)
     }
 
     async fn check_held(&self, listed: &Recorded) -> Result<bool, StoreFault> {
@@ -82,7 +102,7 @@ impl Workflow {
             self.forget(listed.id);
             return Ok(true);
         }
-        let now = self.now();
+        let asked = self.now();
         match self.ports.directory.look(&listed.slot(), listed.request.asked.target.way).await {
             Err(_) => return Ok(false),
             Ok(Held::By(_)) => {
@@ -91,12 +111,11 @@ impl Workflow {
             }
             Ok(Held::Nothing) => {}
         }
-        let since = {
-            let mut missing = self.sightings.missing_since.lock().unwrap_or_else(PoisonError::into_inner);
-            *missing.entry(listed.id).or_insert(now.latest())
-        };
-        if now.earliest().duration_since(since) < AGREEMENT {
-            return Ok(true);
+        // From the first answer to the second question: an answer may take long.
+        let answered = self.now().latest();
+        let since = *self.sightings.missing_since().entry(listed.id).or_insert(answered);
+        if asked.earliest().duration_since(since) < AGREEMENT {
+            return Ok(false);
         }
         let _writer = self.locks.lock(listed.id).await;
         let Some(recorded) = self.ports.journal.load(listed.id).await? else { return Ok(true) };
@@ -104,13 +123,28 @@ impl Workflow {
             return Ok(true);
         }
         self.forget(listed.id);
-        match self.record(&recorded, Actor::Broker, Change::RemovedElsewhere, now).await {
+        match self.record(&recorded, Actor::Broker, Change::RemovedElsewhere, self.now()).await {
             Err(Refusal::Store(fault)) => Err(fault),
             _ => Ok(true),
         }
     }
 
     fn forget(&self, id: ActivationId) {
-        self.sightings.missing_since.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.sightings.missing_since().remove(&id);
+    }
+
+    #[cfg(test)]
+    pub(super) fn sightings(&self) -> (usize, usize) {
+        (self.sightings.missing_since().len(), self.sightings.reported().len())
+    }
+}
+
+impl Sightings {
+    fn missing_since(&self) -> MutexGuard<'_, BTreeMap<ActivationId, Timestamp>> {
+        self.missing_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reported(&self) -> MutexGuard<'_, BTreeSet<(Slot, AssignmentId)>> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,6 +4,7 @@
 mod approvals;
 mod grants;
 pub(crate) mod outside;
+mod reconciling;
 mod revocations;
 mod sight;
 mod together;
