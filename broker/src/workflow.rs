@@ -149,6 +149,11 @@ impl Workflow {
         self.refusals.left_out()
     }
 
+    /// Forgets the shares of those who were not refused for long.
+    pub fn forget_idle_callers(&self) {
+        self.refusals.forget_idle();
+    }
+
     /// Counts a refused call.
     pub fn count_refusal(&self, reason: &'static str) {
         self.tally.refused(reason);

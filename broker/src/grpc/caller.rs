@@ -66,6 +66,7 @@ impl Api {
     /// Forgets the rates of those who have not called for long.
     pub fn forget_idle_callers(&self) {
         self.inner.limits.each.retain_recent();
+        self.inner.workflow.forget_idle_callers();
     }
 }
 

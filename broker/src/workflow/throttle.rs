@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use elevate_core::names::Principal;
-use governor::clock::DefaultClock;
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
+use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 const EACH_A_MINUTE: NonZeroU32 = NonZeroU32::new(20).unwrap();
@@ -14,23 +16,27 @@ const ALL_A_MINUTE: NonZeroU32 = NonZeroU32::new(600).unwrap();
 /// Refused attempts go on record, but a caller who is refused all day must not fill the disk: each has
 /// a share, and all together have one. What is over it is counted and left out.
 #[derive(Debug)]
-pub(super) struct Throttle {
-    each: RateLimiter<Option<Principal>, DashMapStateStore<Option<Principal>>, DefaultClock>,
-    all: governor::DefaultDirectRateLimiter,
+pub(super) struct Throttle<C: Clock = DefaultClock> {
+    each: RateLimiter<Option<Principal>, DashMapStateStore<Option<Principal>>, C, NoOpMiddleware<C::Instant>>,
+    all: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
     left_out: AtomicU64,
 }
 
 impl Default for Throttle {
     fn default() -> Self {
-        Self {
-            each: RateLimiter::dashmap(Quota::per_minute(EACH_A_MINUTE)),
-            all: RateLimiter::direct(Quota::per_minute(ALL_A_MINUTE)),
-            left_out: AtomicU64::new(0),
-        }
+        Self::by(DefaultClock::default())
     }
 }
 
-impl Throttle {
+impl<C: Clock + Clone> Throttle<C> {
+    fn by(clock: C) -> Self {
+        Self {
+            each: RateLimiter::dashmap_with_clock(Quota::per_minute(EACH_A_MINUTE), clock.clone()),
+            all: RateLimiter::direct_with_clock(Quota::per_minute(ALL_A_MINUTE), clock),
+            left_out: AtomicU64::new(0),
+        }
+    }
+
     pub(super) fn admits(&self, caller: Option<Principal>) -> bool {
         let admitted = self.each.check_key(&caller).is_ok() && self.all.check().is_ok();
         if !admitted {
@@ -39,8 +45,16 @@ impl Throttle {
         admitted
     }
 
+    /// Forgets the shares that are whole again, so that many callers take no room for ever.
+    pub(super) fn forget_idle(&self) {
+        self.each.retain_recent();
+    }
+
     /// How many were left out since the start.
     pub(super) fn left_out(&self) -> u64 {
         self.left_out.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests;
