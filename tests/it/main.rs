@@ -1,1 +1,3 @@
-//! .
+//! The whole of Elevate as a black box: a tenant over HTTPS, a real broker, real people's commands.
+
+mod story;
