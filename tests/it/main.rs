@@ -1,3 +1,4 @@
 //! The whole of Elevate as a black box: a tenant over HTTPS, a real broker, real people's commands.
 
+mod refusals;
 mod story;

@@ -18,7 +18,7 @@ mod logs;
 mod refusal;
 mod world;
 
-pub use caller::{Caller, Wish, wish};
+pub use caller::{Caller, Wish, challenge, wish, yes};
 pub use hands::Hands;
 pub use logs::Logs;
 pub use refusal::{Told, told};

@@ -1,0 +1,142 @@
+//! What is no policy, and what a change of policy does to requests under way.
+
+use elevate_proto::v1 as api;
+use elevate_tests::{Outcome, POLICY, State, World, wish};
+use tonic::Code::{Aborted, FailedPrecondition, InvalidArgument};
+
+use super::refused;
+
+const FAULTY: &str = r#"[[role]]
+name = "Two Words"
+way = "magic"
+role_definition = "fdd7a751"
+eligible = []
+longest = "soon"
+colour = "red"
+
+[[role]]
+name = "b"
+way = "pim"
+role_definition = "fdd7a751-b60b-444a-984c-02652fe8fa1c"
+eligible = ["user:5a4db0c5-0000-4000-8000-000000000001"]
+longest = "1m"
+
+[[role.approval]]
+count = 0
+from = ["group:5a4db0c5-0000-4000-8000-000000000101"]
+
+[role.proof]
+strength = "some"
+"#;
+
+#[tokio::test]
+async fn every_fault_of_a_policy_is_told_at_once_with_its_line_and_nothing_is_applied() {
+    let world = World::start().await;
+    let eve = world.grpc("eve");
+    let faulty = || api::PlanPolicyRequest { text: FAULTY.to_owned() };
+    let planned = async { eve.policy().plan_policy(eve.call(faulty())).await.map(drop) };
+    let planned = refused(&world, "plan", planned, InvalidArgument, "POLICY_INVALID").await;
+    let applied = refused(&world, "apply", eve.apply(FAULTY, 1), InvalidArgument, "POLICY_INVALID").await;
+    assert_eq!(planned.fields, applied.fields, "to plan it and to apply it tell the same");
+    let places: Vec<_> = applied.fields.iter().map(|(place, _)| place.as_str()).collect();
+    for (line, key) in [
+        (2, "name"),
+        (3, "way"),
+        (4, "role_definition"),
+        (5, "eligible"),
+        (6, "longest"),
+        (7, "colour"),
+        (14, "longest"),
+        (17, "count"),
+        (21, "strength"),
+    ] {
+        let found =
+            places.iter().any(|place| place.starts_with(&format!("line {line}:")) && place.contains(key));
+        assert!(found, "line {line} ({key}) is not among {places:#?}");
+    }
+    assert!(applied.text.contains("9 faults"), "{}", applied.text);
+
+    let broken = refused(&world, "syntax", eve.apply("[[role", 1), InvalidArgument, "POLICY_INVALID").await;
+    assert!(broken.fields[0].0.starts_with("line 1"), "{broken:?}");
+    // What is in force goes on.
+    world.grpc("ann").prepare(&wish("groups-admin")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_policy_planned_against_an_older_one_is_not_applied() {
+    let world = World::start().await;
+    let eve = world.grpc("eve");
+    for (what, version) in [("none", 0), ("to come", 2), ("far away", i64::MAX)] {
+        let told = refused(&world, what, eve.apply(POLICY, version), Aborted, "POLICY_MOVED").await;
+        assert!(told.text.contains("version 1"), "{}", told.text);
+    }
+    refused(&world, "negative", eve.apply(POLICY, -1), InvalidArgument, "FIELD_INVALID").await;
+    assert_eq!(eve.apply(POLICY, 1).await.unwrap().version, 2);
+}
+
+#[tokio::test]
+async fn two_policies_applied_at_one_moment_follow_each_other_or_one_is_refused() {
+    let world = World::start().await;
+    let eve = world.grpc("eve");
+    let calls: Vec<_> = (0..6)
+        .map(|_| {
+            let eve = eve.clone();
+            tokio::spawn(async move { eve.apply(POLICY, 1).await })
+        })
+        .collect();
+    let mut applied = 0;
+    for call in calls {
+        applied += i32::from(call.await.unwrap().is_ok());
+    }
+    assert_eq!(applied, 1);
+}
+
+#[tokio::test]
+async fn what_was_prepared_under_one_policy_is_not_asked_under_the_next() {
+    let world = World::start().await;
+    let ann = world.grpc("ann");
+    let prepared = ann.prepare(&wish("groups-admin")).await.unwrap();
+    let message = wish("groups-admin").request(&prepared, ann.proof(prepared.challenge.as_ref().unwrap()));
+    let other = POLICY.replace("longest = \"8h\"", "longest = \"7h\"");
+    world.grpc("eve").apply(&other, 1).await.unwrap();
+    let told = refused(&world, "old", ann.request(message.clone()), Aborted, "REQUEST_CHANGED").await;
+    assert!(told.text.contains("prepare it again"), "{}", told.text);
+    // To claim the new version does not help: the sign-in was for the old one.
+    let mut claimed = message;
+    claimed.policy_version = 2;
+    refused(&world, "claimed", ann.request(claimed), tonic::Code::PermissionDenied, "PROOF_UNBOUND").await;
+}
+
+#[tokio::test]
+async fn a_role_that_left_the_policy_is_neither_approved_nor_begun() {
+    let world = World::start().await;
+    let (ann, bob) = (world.grpc("ann"), world.grpc("bob"));
+    let asked = ann.ask(&wish("groups-admin")).await.unwrap();
+    let (_, rest) = POLICY.split_once("# Two approvers.").unwrap();
+    world.grpc("eve").apply(rest, 1).await.unwrap();
+    refused(&world, "approve", bob.approve(&asked.id), Aborted, "REQUEST_CHANGED").await;
+    assert!(world.writes().is_empty());
+}
+
+#[tokio::test]
+async fn who_is_eligible_no_more_when_it_begins_is_granted_nothing() {
+    let world = World::start().await;
+    let asked = world.grpc("ann").ask(&wish("groups-admin")).await.unwrap();
+    let staff = elevate_sandbox::people::STAFF.id;
+    assert!(world.tenant.directory().remove_member(staff, elevate_sandbox::people::ANN.id));
+    world.grpc("bob").approve(&asked.id).await.unwrap();
+    let ended = world.until(&asked.id, State::Closed).await;
+    assert_eq!(
+        (ended.outcome(), ended.detail.as_str()),
+        (Outcome::Failed, "the role is no longer offered to you")
+    );
+    assert!(world.writes().is_empty());
+}
+
+#[tokio::test]
+async fn before_the_first_policy_there_is_none_to_show() {
+    let world = World::without_policy(&[]).await;
+    let eve = world.grpc("eve");
+    let show = async { eve.policy().get_policy(eve.call(api::GetPolicyRequest {})).await.map(drop) };
+    refused(&world, "show", show, FailedPrecondition, "NO_POLICY").await;
+}
