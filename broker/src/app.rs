@@ -253,6 +253,7 @@ pub fn identity(config: &Config, http: &reqwest::Client, clock: &Arc<dyn Clock>)
         issuer: config.tenant.issuer.as_str().to_owned(),
         clients,
         scope: from.required_scope.clone(),
+        guests: from.guests,
         claims: ClaimNames {
             tenant: from.tenant_claim.clone(),
             object: from.object_claim.clone(),

@@ -20,7 +20,7 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// Reads the wall clock once, and does not begin before `known`, the latest time on record: a wall
-    /// clock that was set back while nothing ran lengthens no grant by more than it was down.
+    /// clock that was set back while nothing ran makes no time go back that is on record.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start(known: Option<Timestamp>) -> Self {
         let wall = Timestamp::now();

@@ -67,6 +67,8 @@ pub struct Identity {
     pub client_id: ObjectId,
     /// Further registrations that may call on behalf of people.
     pub further_clients: Vec<ObjectId>,
+    /// Whether guests of the tenant may call. If not, access tokens must carry the optional claim `acct`.
+    pub guests: bool,
     /// The scope a person's token must carry.
     pub required_scope: String,
     /// What clients ask for at the sign-in.
@@ -296,6 +298,7 @@ impl Reader<'_> {
             );
         }
         let further_clients = table.texts("further_clients", faults).unwrap_or_default();
+        let guests = table.truth("guests", faults).unwrap_or(true);
         let required_scope = word(&mut table, "required_scope", "access_as_user", faults);
         let sign_in_scope = if table.has("sign_in_scope") {
             table.text("sign_in_scope", faults)
@@ -314,6 +317,7 @@ impl Reader<'_> {
             audience: audience?,
             client_id: client_id?,
             further_clients,
+            guests,
             required_scope,
             sign_in_scope: sign_in_scope?,
             tenant_claim,

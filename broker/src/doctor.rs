@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use crate::app;
 use crate::clock::SystemClock;
-use crate::config::{Config, Credential};
+use crate::config::Config;
 use crate::ports::{Clock, Journal as _};
 use crate::store::{self, OpenError, Store};
 use crate::tls;
@@ -72,11 +72,6 @@ pub async fn examine(config: &Config) -> Findings {
         Err(error) => {
             findings.wrong("the server's key", format!("{error:#}"), "fix the files under [server]")
         }
-    }
-    if let Credential::Certificate { certificate: file, .. } = &config.graph.credential {
-        certificate(&mut findings, "the credential's certificate", file);
-    } else {
-        findings.well("the credential is a secret; a certificate is better: it cannot be read out of a log");
     }
     let targets = record(&mut findings, config).await;
     outside(&mut findings, config, &targets).await;

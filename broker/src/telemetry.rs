@@ -72,7 +72,7 @@ impl Telemetry {
             "Activations that can still change, by state",
             self.live.clone(),
         );
-        registry.register("overdue", "Roles past their end and not yet seen gone", self.overdue.clone());
+        registry.register("overdue", "Roles that are to be gone and not yet seen gone", self.overdue.clone());
         registry.register(
             "stuck",
             "Steps that the directory has not answered clearly after many tries",

@@ -24,7 +24,7 @@ pub enum Exit {
     Unreachable = 7,
     /// The activation is over, and nothing is held.
     NotHeld = 8,
-    /// A role is past its end and not yet seen gone.
+    /// A role that is to be gone is not yet seen gone.
     Overdue = 9,
     /// Interrupted from the keyboard.
     Interrupted = 130,
@@ -63,7 +63,7 @@ impl Exit {
             Self::State => "not in this state: there already, over already, or changed meanwhile",
             Self::Unreachable => "broker, sign-in service or directory unreachable, busy or too slow",
             Self::NotHeld => "the activation is over and nothing is held: denied, lapsed, withdrawn, failed",
-            Self::Overdue => "a role is past its end and not yet seen gone (sweep)",
+            Self::Overdue => "a role that is to be gone is not yet seen gone (sweep)",
             Self::Interrupted => "interrupted",
         }
     }

@@ -81,10 +81,9 @@ pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
 
 fn credential(line: &Line) -> Finding {
     match line.tokens.credential() {
-        Credential::Secret(_) => Finding::wrong(
-            "the broker's credential",
-            "it is a client secret, which whoever reads it once can use from anywhere",
-            "use a certificate",
+        Credential::Secret(_) => Finding::fine(
+            "the broker's credential, a client secret (a certificate is safer: whoever reads a secret once can \
+             use it from anywhere)",
         ),
         Credential::Certificate(certificate) => {
             let ends = certificate.not_after();

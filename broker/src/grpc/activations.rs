@@ -15,7 +15,9 @@ impl ActivationService for Api {
         &self,
         request: Request<api::PrepareActivationRequest>,
     ) -> Result<Response<api::PrepareActivationResponse>, Status> {
-        self.answer(None, request, |api, caller, message| async move {
+        // Nothing would change, and yet it is an attempt: who asks for what is not theirs is on record.
+        let attempt = Attempt::on_role("PrepareActivation", &request.get_ref().role);
+        self.answer(attempt, request, |api, caller, message| async move {
             let api::PrepareActivationRequest { role, term_seconds, justification, ticket } = message;
             let wish = from_proto::wish(&role, term_seconds, &justification, ticket)?;
             let prepared = api.inner.workflow.prepare(&caller, &wish).await?;
@@ -32,7 +34,10 @@ impl ActivationService for Api {
                 requirements: to_proto::requirements(&prepared.offer.approval),
                 approval_window_seconds: prepared.offer.approval_window.as_secs(),
                 policy_version: i64::try_from(asked.policy.0).unwrap_or(i64::MAX),
-                principal: Some(to_proto::principal(asked.principal)),
+                principal: Some(api::Principal {
+                    display_name: caller.name,
+                    ..to_proto::principal(asked.principal)
+                }),
             })
         })
         .await

@@ -31,7 +31,8 @@ impl ApprovalService for Api {
         &self,
         request: Request<api::PrepareApprovalRequest>,
     ) -> Result<Response<api::PrepareApprovalResponse>, Status> {
-        self.answer(None, request, |api, caller, api::PrepareApprovalRequest { id }| async move {
+        let attempt = Attempt::on_activation("PrepareApproval", &request.get_ref().id);
+        self.answer(attempt, request, |api, caller, api::PrepareApprovalRequest { id }| async move {
             let id = from_proto::activation_id(&id)?;
             let (recorded, offer, challenge) = api.inner.workflow.prepare_approval(&caller, id).await?;
             let digest = approval_digest(id, recorded.digest);

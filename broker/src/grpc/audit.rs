@@ -131,6 +131,7 @@ impl Api {
             };
             told.push(to_proto::entry(&entry, activation.map(|recorded| &**recorded)));
         }
+        self.inner.names.fill_entries(&mut told).await;
         Ok(told)
     }
 }

@@ -29,14 +29,23 @@ impl Names {
 
     /// Fills in the display names of the people in these activations, as far as they can be had soon.
     pub(super) async fn fill(&self, activations: &mut [api::Activation]) {
-        let mut people: Vec<&mut api::Principal> = activations
-            .iter_mut()
-            .flat_map(|activation| {
-                let approvers =
-                    activation.approvals.iter_mut().filter_map(|approval| approval.approver.as_mut());
-                activation.principal.as_mut().into_iter().chain(approvers)
-            })
-            .collect();
+        let people = activations.iter_mut().flat_map(|activation| {
+            let approvers = activation.approvals.iter_mut().filter_map(|approval| approval.approver.as_mut());
+            activation.principal.as_mut().into_iter().chain(approvers)
+        });
+        self.fill_in(people.collect()).await;
+    }
+
+    /// Likewise for the people in these entries of the record.
+    pub(super) async fn fill_entries(&self, entries: &mut [api::AuditEntry]) {
+        let people = entries.iter_mut().flat_map(|entry| {
+            let api::AuditEntry { actor, principal, .. } = entry;
+            actor.as_mut().into_iter().chain(principal.as_mut())
+        });
+        self.fill_in(people.collect()).await;
+    }
+
+    async fn fill_in(&self, mut people: Vec<&mut api::Principal>) {
         let ids = people.iter().filter_map(|person| person.object_id.parse().ok());
         let names = self.of(ids.collect()).await;
         for person in &mut people {

@@ -22,8 +22,8 @@ use connection::Connection;
 const MESSAGE_MAX: usize = 64 * 1024;
 const POLICY_MAX: usize = 1024 * 1024 + 4096;
 
-/// How long a call may take when its caller sets no shorter deadline.
-const CALL_MAX: Duration = Duration::from_secs(60);
+/// How long a call may take when its caller sets no shorter deadline: a sweep waits for the directory.
+const CALL_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use crate::ports::verifier::{AppRole, Caller};
 /// What is past its end, and what the directory gives no answer to.
 #[derive(Debug, Clone, Default)]
 pub struct Overdue {
-    /// How many roles are past their end and not yet seen gone.
+    /// How many roles are to be gone and not yet seen gone.
     pub count: u64,
     /// How many steps the directory has not answered clearly after many tries, overdue or not.
     pub stuck: u64,
@@ -83,7 +83,8 @@ impl Workflow {
         has_one_of(caller, &[AppRole::Revoker])
     }
 
-    /// Every live activation that is past its end and not yet seen gone, or stuck.
+    /// Every live activation that is to be gone (its time is up, or somebody ended it) and not yet seen gone,
+    /// or stuck.
     ///
     /// # Errors
     /// The store failed.

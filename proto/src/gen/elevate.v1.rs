@@ -2673,7 +2673,7 @@ pub struct SweepResponse {
     /// How many of them are closed now.
     #[prost(int64, tag = "2")]
     pub closed: i64,
-    /// How many roles are past their end and not yet seen gone.
+    /// How many roles are to be gone (their time is up, or they were given back or revoked) and not yet seen gone.
     #[prost(int64, tag = "3")]
     pub overdue: i64,
     /// Those, at most 100.

@@ -105,6 +105,13 @@ fn role(mut table: Table, names: &mut BTreeSet<RoleName>, faults: &mut Faults) -
             "is less than 5m, and Entra PIM ends nothing sooner; use `way = \"assignment\"`",
         );
     }
+    if way == Some(Way::Pim)
+        && let Some(usual) = usual
+        && usual < Term::FIVE_MINUTES
+        && usual != longest.unwrap_or(usual)
+    {
+        table.fault(faults, "usual", "is less than 5m, and Entra PIM ends nothing sooner");
+    }
     table.finish(faults);
     let name = name?;
     Some(EligibleRole {
