@@ -23,8 +23,15 @@ const LONGEST_SLEEP: SignedDuration = SignedDuration::from_secs(15);
 /// How often the record and the directory are compared.
 const RECONCILE_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
-/// How often a round is tried again that the directory cut short, or that saw something missing.
+/// How often a round is tried again that left something open: the directory cut it short, or something
+/// was missing.
 const RECONCILE_AGAIN: SignedDuration = SignedDuration::from_secs(45);
+
+/// How many sweeps are waited for at one moment; more wait to be asked.
+const SWEEPS_AT_ONCE: usize = 64;
+
+/// How long something rests that may be due and may be not.
+const UNSURE_PAUSE: SignedDuration = SignedDuration::from_millis(100);
 
 /// Asks the reaper to settle what is due, and to say when it has.
 #[derive(Debug, Clone)]
@@ -79,6 +86,7 @@ impl Reaper {
         let mut sweeps: Vec<Sweep> = Vec::new();
         while !stop.is_cancelled() {
             let wake = self.take_up().await?;
+            self.answer(&mut sweeps);
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = clock.sleep_until(wake) => {}
@@ -92,16 +100,11 @@ impl Reaper {
                         }
                     }
                 }
-                Some(answer) = self.asked.recv() => {
+                Some(answer) = self.asked.recv(), if sweeps.len() < SWEEPS_AT_ONCE => {
                     let due = self.all_due().await?;
                     let round = Round { due: u64::try_from(due.len()).unwrap_or(u64::MAX), closed: 0 };
                     sweeps.push((due, round, answer));
                 }
-            }
-            self.forget_what_left_the_queue(&mut sweeps).await?;
-            for (_, round, answer) in sweeps.extract_if(.., |(left, ..)| left.is_empty()) {
-                // Whoever asked may have gone.
-                let _ = answer.send(round);
             }
         }
         while let Some(done) = self.settling.join_next().await {
@@ -122,7 +125,7 @@ impl Reaper {
             for (_, id) in due {
                 if self.in_hand.len() < AT_ONCE && self.in_hand.insert(id) {
                     let workflow = Arc::clone(&self.workflow);
-                    self.settling.spawn(async move { Ok((id, workflow.settle(id).await?)) });
+                    self.settling.spawn(async move { Ok((id, settled(&workflow, id).await?)) });
                 }
             }
         }
@@ -142,16 +145,18 @@ impl Reaper {
         }
     }
 
-    /// A sweep does not wait for what somebody else settled.
-    async fn forget_what_left_the_queue(&self, sweeps: &mut [Sweep]) -> Result<(), StoreFault> {
-        if sweeps.is_empty() {
-            return Ok(());
+    /// Answers the sweeps that wait for nothing any more. A sweep does not wait for what somebody else
+    /// settled: with places left, all that is still due is in hand.
+    fn answer(&self, sweeps: &mut Vec<Sweep>) {
+        if self.in_hand.len() < AT_ONCE {
+            for (left, ..) in sweeps.iter_mut() {
+                left.retain(|id| self.in_hand.contains(id));
+            }
         }
-        let due = self.all_due().await?;
-        for (left, ..) in sweeps {
-            left.retain(|id| due.contains(id) || self.in_hand.contains(id));
+        for (_, round, answer) in sweeps.extract_if(.., |(left, ..)| left.is_empty()) {
+            // Whoever asked may have gone.
+            let _ = answer.send(round);
         }
-        Ok(())
     }
 
     fn finished(
@@ -170,6 +175,18 @@ impl Reaper {
     }
 }
 
+/// Settles one. Where a clock that is unsure makes it due by its late bound and not yet by its early one,
+/// it keeps its place for a moment, instead of being taken up again in a circle.
+async fn settled(workflow: &Workflow, id: ActivationId) -> Result<Next, StoreFault> {
+    let next = workflow.settle(id).await?;
+    let clock = &workflow.ports().clock;
+    let now = clock.now().latest();
+    if matches!(next, Next::At(until) if until <= now) {
+        clock.sleep_until(now.checked_add(UNSURE_PAUSE).unwrap_or(now)).await;
+    }
+    Ok(next)
+}
+
 /// Compares the record and the directory now and then, until `stop`.
 ///
 /// # Errors
@@ -177,8 +194,8 @@ impl Reaper {
 pub async fn reconcile(workflow: Arc<Workflow>, stop: CancellationToken) -> Result<(), StoreFault> {
     let clock = Arc::clone(&workflow.ports().clock);
     loop {
-        let whole = workflow.reconcile().await?;
-        let wait = if whole { RECONCILE_EVERY } else { RECONCILE_AGAIN };
+        let settled = workflow.reconcile().await?;
+        let wait = if settled { RECONCILE_EVERY } else { RECONCILE_AGAIN };
         let now = clock.now().latest();
         let wake = now.checked_add(wait).unwrap_or(now);
         while clock.now().latest() < wake {
@@ -192,3 +209,6 @@ pub async fn reconcile(workflow: Arc<Workflow>, stop: CancellationToken) -> Resu
 
 /// How long the end of the process waits for what is in hand: a little more than one call to Graph.
 pub const DRAIN_FOR: Duration = Duration::from_secs(40);
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,11 @@ impl Hands {
         self.0.send_modify(|now| *now = Now::between(now.earliest() + step, now.latest() + step));
     }
 
+    /// How many wait for time to pass.
+    pub(crate) fn sleepers(&self) -> usize {
+        self.0.receiver_count()
+    }
+
     pub(crate) fn unsure_by(&self, seconds: i64) {
         let late = jiff::SignedDuration::from_secs(seconds);
         self.0.send_modify(|now| *now = Now::between(now.earliest(), now.earliest() + late));
@@ -120,6 +125,7 @@ struct Inside {
     calls: Vec<String>,
     wrongs: Vec<String>,
     lagging: BTreeSet<Slot>,
+    names: BTreeMap<ObjectId, String>,
     made: u64,
 }
 
@@ -127,16 +133,25 @@ struct Inside {
 #[derive(Debug, Default)]
 pub(crate) struct Fake {
     inside: Mutex<Inside>,
-    journal: OnceLock<Arc<dyn Journal>>,
+    watched: OnceLock<(Arc<dyn Journal>, Arc<Hands>)>,
     pub(crate) at_groups: Gate,
     pub(crate) at_look: Gate,
     pub(crate) at_grant: Gate,
     pub(crate) at_revoke: Gate,
+    pub(crate) at_names: Gate,
 }
 
 impl Fake {
-    pub(crate) fn watches(&self, journal: Arc<dyn Journal>) {
-        self.journal.set(journal).unwrap();
+    pub(crate) fn watches(&self, journal: Arc<dyn Journal>, clock: Arc<Hands>) {
+        self.watched.set((journal, clock)).unwrap();
+    }
+
+    /// It answers again, and does what it is asked.
+    pub(crate) fn recovers(&self) {
+        let mut inside = self.inside();
+        inside.down = false;
+        inside.grants.clear();
+        inside.revokes.clear();
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -166,6 +181,10 @@ impl Fake {
     /// This one is never seen gone.
     pub(crate) fn never_revokes(&self, id: ActivationId) {
         self.inside().poisoned.insert(id);
+    }
+
+    pub(crate) fn calls_it(&self, object: ObjectId, name: &str) {
+        self.inside().names.insert(object, name.to_owned());
     }
 
     /// Somebody assigns it by hand.
@@ -221,15 +240,25 @@ impl Directory for Fake {
     }
 
     async fn grant(&self, permit: &GrantPermit) -> GrantAnswer {
-        let recorded = self.journal.get().unwrap().load(permit.activation()).await.unwrap();
-        let intent = recorded.is_some_and(
-            |it| matches!(it.state, State::Activating { not_after, .. } if not_after == permit.not_after()),
-        );
+        let (journal, clock) = self.watched.get().unwrap();
+        let recorded = journal.load(permit.activation()).await.unwrap();
+        let wrong = match recorded {
+            None => Some("without a record"),
+            Some(it) if it.still_needed() > 0 => Some("without approval"),
+            Some(it) => match it.state {
+                State::Activating { not_after, .. } if not_after != permit.not_after() => {
+                    Some("with another end")
+                }
+                State::Activating { not_after, .. } if clock.now().latest() >= not_after => Some("late"),
+                State::Activating { .. } => None,
+                _ => Some("without an intent"),
+            },
+        };
         let down = self.note("grant").is_err();
         self.at_grant.pass().await;
         let mut inside = self.inside();
-        if !intent {
-            inside.wrongs.push(format!("{} was granted without an intent", permit.activation()));
+        if let Some(wrong) = wrong {
+            inside.wrongs.push(format!("{} was granted {wrong}", permit.activation()));
         }
         let unclear = |after| GrantAnswer::Unclear { reason: "no answer".to_owned(), after };
         let answer = if down { Answer::Fails } else { inside.grants.pop_front().unwrap_or(Answer::Does) };
@@ -298,8 +327,10 @@ impl Directory for Fake {
         Ok(listed)
     }
 
-    async fn display_name(&self, _: ObjectId) -> Option<String> {
-        None
+    async fn display_name(&self, object: ObjectId) -> Option<String> {
+        self.note("name").ok()?;
+        self.at_names.pass().await;
+        self.inside().names.get(&object).cloned()
     }
 }
 

@@ -109,7 +109,7 @@ impl World {
         let store = Arc::new(Store::open(&Settings { folder: folder.path().join("record") }).unwrap());
         let clock = Arc::new(Hands::at(start()));
         let directory = Arc::new(Fake::default());
-        directory.watches(Arc::clone(&store) as _);
+        directory.watches(Arc::clone(&store) as _, Arc::clone(&clock));
         for n in 0..40 {
             directory.put_in(object(n), object(STAFF + n.saturating_sub(10) / 10));
         }
@@ -211,6 +211,21 @@ impl World {
             }
         }
         panic!("something is due for ever");
+    }
+
+    /// The same while the clock is unsure: what only may be due by then is left for later.
+    pub(crate) async fn settle_what_is_surely_due(&self) {
+        for (_, id) in self.store.due(self.clock.now().latest(), None, 1000).await.unwrap() {
+            self.settle(id).await;
+        }
+    }
+
+    /// Resolves when it stands so.
+    pub(crate) async fn reaches(&self, id: ActivationId, word: &str) {
+        let mut changes = self.workflow.changes();
+        while self.word(id).await != word {
+            changes.recv().await.unwrap();
+        }
     }
 
     pub(crate) async fn state(&self, id: ActivationId) -> State {
