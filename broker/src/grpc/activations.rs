@@ -123,7 +123,7 @@ impl ActivationService for Api {
             loop {
                 let live = shown.is_live();
                 let message = api.named(&shown).await;
-                if sender.send(Ok(message)).await.is_err() || !live {
+                if !streams::give(&sender, Ok(message), over.as_mut()).await || !live {
                     return;
                 }
                 loop {
@@ -144,7 +144,7 @@ impl ActivationService for Api {
                         }
                         Ok(_) => {}
                         Err(refusal) => {
-                            let _ = sender.send(Err(status::from(&refusal))).await;
+                            streams::give(&sender, Err(status::from(&refusal)), over.as_mut()).await;
                             return;
                         }
                     }

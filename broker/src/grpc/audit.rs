@@ -82,7 +82,7 @@ impl AuditService for Api {
                 let batch = match api.inner.workflow.audit(&caller, from, BATCH).await {
                     Ok(batch) => batch,
                     Err(refusal) => {
-                        let _ = sender.send(Err(status::from(&refusal))).await;
+                        streams::give(&sender, Err(status::from(&refusal)), over.as_mut()).await;
                         return;
                     }
                 };
@@ -91,12 +91,12 @@ impl AuditService for Api {
                     let told = match api.told(batch).await {
                         Ok(told) => told,
                         Err(refusal) => {
-                            let _ = sender.send(Err(status::from(&refusal))).await;
+                            streams::give(&sender, Err(status::from(&refusal)), over.as_mut()).await;
                             return;
                         }
                     };
                     for entry in told {
-                        if sender.send(Ok(entry)).await.is_err() {
+                        if !streams::give(&sender, Ok(entry), over.as_mut()).await {
                             return;
                         }
                     }

@@ -26,7 +26,7 @@ pub(super) fn request_id(text: &str) -> Result<RequestId, Refusal> {
     field("request_id", text)
 }
 
-/// A name that could be no role's is answered like a role that is not there: in one way.
+/// A name that could be no role's tells nothing about the roles there are, and is refused as what it is.
 pub(super) fn role(text: &str) -> Result<RoleName, Refusal> {
     field("role", text)
 }

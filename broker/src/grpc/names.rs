@@ -1,25 +1,28 @@
 //! What people are called, for people to read; kept for a while, so that a list costs few calls.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use elevate_core::names::ObjectId;
 use elevate_proto::v1 as api;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::ports::Directory;
 
 const KEPT_FOR: Duration = Duration::from_secs(10 * 60);
+/// Somebody who has no name, or a directory that did not answer.
+const NONE_KEPT_FOR: Duration = Duration::from_secs(60);
 const KEPT: usize = 10_000;
-/// A name is not worth waiting for.
+/// A name is not worth waiting for: all of one answer's together take no longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Names {
     directory: Arc<dyn Directory>,
-    kept: Mutex<BTreeMap<ObjectId, (Instant, String)>>,
+    kept: Mutex<BTreeMap<ObjectId, Kept>>,
 }
 
 impl Names {
@@ -54,45 +57,68 @@ impl Names {
         }
     }
 
-    async fn of(&self, ids: std::collections::BTreeSet<ObjectId>) -> BTreeMap<ObjectId, String> {
+    async fn of(&self, ids: BTreeSet<ObjectId>) -> BTreeMap<ObjectId, String> {
+        let deadline = Instant::now() + PATIENCE;
         let mut known = BTreeMap::new();
         let mut wanted = Vec::new();
         {
-            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = self.kept();
             for id in ids {
-                match kept.get(&id) {
-                    Some((at, name)) if at.elapsed() < KEPT_FOR => {
-                        known.insert(id, name.clone());
-                    }
-                    _ => wanted.push(id),
+                match kept.get(&id).filter(|kept| kept.is_fresh()) {
+                    Some(Kept { name: Some(name), .. }) => drop(known.insert(id, name.clone())),
+                    Some(Kept { name: None, .. }) => {}
+                    None => wanted.push(id),
                 }
             }
         }
-        for some in wanted.chunks(AT_ONCE) {
-            let mut asked = JoinSet::new();
-            for id in some.iter().copied() {
+        let mut wanted = wanted.into_iter();
+        let mut asked = JoinSet::new();
+        loop {
+            while asked.len() < AT_ONCE
+                && let Some(id) = wanted.next()
+            {
                 let directory = Arc::clone(&self.directory);
-                asked.spawn(async move {
-                    (id, tokio::time::timeout(PATIENCE, directory.display_name(id)).await.ok().flatten())
-                });
+                asked.spawn(async move { (id, directory.display_name(id).await) });
             }
-            while let Some(answer) = asked.join_next().await {
-                if let Ok((id, Some(name))) = answer {
-                    self.keep(id, &name);
-                    known.insert(id, name);
+            match tokio::time::timeout_at(deadline, asked.join_next()).await {
+                Ok(Some(Ok((id, name)))) => {
+                    self.keep(id, name.clone());
+                    known.extend(name.map(|name| (id, name)));
                 }
+                Ok(Some(Err(_))) => {}
+                // All are answered; or it has been waited for long enough, and the rest has none.
+                Ok(None) | Err(_) => return known,
             }
         }
-        known
     }
 
-    fn keep(&self, id: ObjectId, name: &str) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    fn keep(&self, id: ObjectId, name: Option<String>) {
+        let mut kept = self.kept();
         if kept.len() >= KEPT {
-            kept.retain(|_, (at, _)| at.elapsed() < KEPT_FOR);
+            kept.retain(|_, kept| kept.is_fresh());
         }
         if kept.len() < KEPT {
-            kept.insert(id, (Instant::now(), name.to_owned()));
+            kept.insert(id, Kept { at: Instant::now(), name });
         }
     }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<ObjectId, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// A name, or that there was none.
+#[derive(Debug)]
+struct Kept {
+    at: Instant,
+    name: Option<String>,
+}
+
+impl Kept {
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() < if self.name.is_some() { KEPT_FOR } else { NONE_KEPT_FOR }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -54,11 +54,11 @@ impl Streams {
     pub(super) fn open(&self, principal: Principal) -> Result<Open, Status> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = open.values().sum();
-        let own = open.entry(principal).or_insert(0);
-        if *own >= EACH || all >= ALL {
+        let own = open.get(&principal).copied().unwrap_or_default();
+        if own >= EACH || all >= ALL {
             return Err(status::too_many_streams());
         }
-        *own = own.saturating_add(1);
+        open.insert(principal, own.saturating_add(1));
         Ok(Open { principal, open: Arc::clone(&self.open), stop: self.stop.clone() })
     }
 
@@ -80,8 +80,24 @@ impl Drop for Open {
     }
 }
 
+/// Hands on one answer. `false` when the client has gone or the stream is over: a client that does not
+/// read keeps no stream open.
+pub(super) async fn give<T>(
+    answers: &mpsc::Sender<Result<T, Status>>,
+    answer: Result<T, Status>,
+    over: Pin<&mut impl Future<Output = ()>>,
+) -> bool {
+    tokio::select! {
+        given = answers.send(answer) => given.is_ok(),
+        () = over => false,
+    }
+}
+
 /// A stream fed by a task: what it sends is waited for by the client, so a slow one holds nobody up.
 pub(super) fn fed<T: Send + 'static>() -> (mpsc::Sender<Result<T, Status>>, Answers<T>) {
     let (sender, receiver) = mpsc::channel(16);
     (sender, Box::pin(ReceiverStream::new(receiver)))
 }
+
+#[cfg(test)]
+mod tests;
