@@ -23,7 +23,10 @@ impl SystemClock {
     /// clock that was set back while nothing ran makes no time go back that is on record.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start(known: Option<Timestamp>) -> Self {
-        let wall = Timestamp::now();
+        Self::begun(Timestamp::now(), known)
+    }
+
+    fn begun(wall: Timestamp, known: Option<Timestamp>) -> Self {
         Self { started_at: known.map_or(wall, |known| known.max(wall)), booted_for: since_boot() }
     }
 
@@ -56,3 +59,6 @@ impl Clock for SystemClock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

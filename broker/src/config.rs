@@ -166,8 +166,12 @@ impl FromStr for HttpsUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not an address that begins with https:// and names a host");
         let url = url::Url::parse(text).map_err(|_| wrong())?;
-        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-        if url.scheme() != "https" || url.host_str().is_none() || !plain {
+        // A parser forgives white space and backslashes; whoever compares this with a token does not.
+        let as_written =
+            text.starts_with("https://") && !text.contains(|c: char| c.is_whitespace() || c == '\\');
+        let bare = url.query().is_none() && url.fragment().is_none();
+        let unsigned = url.username().is_empty() && url.password().is_none();
+        if url.host_str().is_none() || !as_written || !bare || !unsigned {
             return Err(wrong());
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))

@@ -103,3 +103,6 @@ fn private_key(file: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_file(file)
         .with_context(|| format!("{} holds no private key in PEM", file.display()))
 }
+
+#[cfg(test)]
+mod tests;

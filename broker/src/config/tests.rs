@@ -1,1 +1,238 @@
+//! What a configuration may say, what it need not, and every fault at once.
 
+use super::*;
+
+const LEAST: &str = r#"
+[server]
+listen = "0.0.0.0:8443"
+certificate = "server.crt"
+key = "/etc/elevate/server.key"
+[tenant]
+id = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+[identity]
+audience = "071cc716-8147-4397-a5ba-b2105951cc0b"
+client_id = "9f2b7d0e-0000-4397-a5ba-b2105951cc0b"
+[graph]
+client_id = "071cc716-8147-4397-a5ba-b2105951cc0b"
+certificate = "graph.crt"
+key = "graph.key"
+[store]
+folder = "record"
+"#;
+
+fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, Faults> {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::parse(text, Path::new("/etc/elevate"), environment)
+}
+
+fn faults(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    match read(text, environment) {
+        Ok(config) => panic!("no fault in {config:?}"),
+        Err(faults) => faults.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The least, with a line of one section replaced or added.
+fn with(section: &str, key: &str, value: &str) -> String {
+    let is_old = |line: &&str| !line.starts_with(&format!("{key} ="));
+    let mut inside = false;
+    let mut text = String::new();
+    for line in LEAST.lines() {
+        let opens = line.starts_with('[');
+        inside = if opens { line == format!("[{section}]") } else { inside };
+        if !inside || is_old(&line) {
+            text += &format!("{line}\n");
+        }
+        if opens && inside {
+            text += &format!("{key} = {value}\n");
+        }
+    }
+    if !text.contains(&format!("[{section}]")) {
+        text += &format!("[{section}]\n{key} = {value}\n");
+    }
+    text
+}
+
+#[test]
+fn what_is_not_said_has_its_usual_value() {
+    let config = read(LEAST, &[]).unwrap();
+    let tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    assert_eq!(config.server.listen.to_string(), "0.0.0.0:8443");
+    assert_eq!(config.server.admin_listen.to_string(), "127.0.0.1:9464");
+    assert_eq!(config.server.certificate, Path::new("/etc/elevate/server.crt"));
+    assert_eq!(config.server.key, Path::new("/etc/elevate/server.key"));
+    assert_eq!((config.server.client_ca, config.server.reflection), (None, false));
+    assert_eq!(config.tenant.issuer.as_str(), format!("https://login.microsoftonline.com/{tenant}/v2.0"));
+    assert_eq!(config.tenant.ca, None);
+    let graph = &config.graph;
+    assert_eq!(graph.url.as_str(), "https://graph.microsoft.com/v1.0");
+    assert_eq!(graph.scope, "https://graph.microsoft.com/.default");
+    assert_eq!(
+        graph.token_url.as_str(),
+        format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token")
+    );
+    let identity = &config.identity;
+    assert_eq!(identity.required_scope, "access_as_user");
+    assert_eq!(
+        identity.sign_in_scope,
+        "api://071cc716-8147-4397-a5ba-b2105951cc0b/access_as_user openid profile offline_access"
+    );
+    let claims = [&identity.tenant_claim, &identity.object_claim, &identity.token_id_claim];
+    assert_eq!(claims, ["tid", "oid", "uti"]);
+    let roles = [&identity.policy_admin_role, &identity.auditor_role, &identity.revoker_role];
+    assert_eq!(roles, ["Elevate.PolicyAdmin", "Elevate.Auditor", "Elevate.Revoker"]);
+    assert!(identity.further_clients.is_empty());
+    assert_eq!(config.store.folder, Path::new("/etc/elevate/record"));
+    let Limits { calls_per_minute, calls_per_second, connections, calls_per_connection } = config.limits;
+    assert_eq!((calls_per_minute.get(), calls_per_second.get()), (300, 1000));
+    assert_eq!((connections, calls_per_connection), (1000, 64));
+    assert_eq!((config.log.filter.as_str(), config.log.json), ("info", true));
+}
+
+#[test]
+fn an_empty_one_names_everything_it_lacks() {
+    let found = faults("", &[]);
+    for lacking in [
+        "`server.listen` is missing",
+        "`server.certificate` is missing",
+        "`server.key` is missing",
+        "`tenant.id` is missing",
+        "`identity.audience` is missing",
+        "`identity.client_id` is missing",
+        "`graph.client_id` is missing",
+        "`graph` needs `certificate` and `key`, or (last) `secret_file` alone",
+        "`store.folder` is missing",
+    ] {
+        assert!(found.iter().any(|fault| fault.ends_with(lacking)), "{lacking}: {found:#?}");
+    }
+    assert_eq!(found.len(), 9, "{found:#?}");
+}
+
+#[test]
+fn all_faults_are_told_at_once_with_their_lines() {
+    let text =
+        LEAST.replace("0.0.0.0:8443", "everywhere").replace("folder =", "directory =") + "[limit]\nx = 1\n";
+    let found = faults(&text, &[("ELEVATE_LOG_FORMAT", "xml"), ("ELEVATE_LIMIT_CALLS", "9")]);
+    let places: Vec<_> = found.iter().map(|fault| fault.split(": ").next().unwrap()).collect();
+    assert!(places.contains(&"line 3"), "{found:#?}");
+    assert!(places.contains(&"ELEVATE_LOG_FORMAT"), "{found:#?}");
+    assert!(places.contains(&"ELEVATE_LIMIT_CALLS"), "{found:#?}");
+    for word in ["directory", "store.folder", "limit"] {
+        assert!(found.iter().any(|fault| fault.contains(word)), "{word}: {found:#?}");
+    }
+    assert!(found.len() >= 6, "{found:#?}");
+}
+
+#[test]
+fn each_setting_has_its_bounds() {
+    // (section, key, value, whether it is taken)
+    for (section, key, value, is_good) in [
+        ("server", "admin_listen", "\"127.0.0.1:1\"", true),
+        ("server", "admin_listen", "\"[::1]:1\"", true),
+        ("server", "admin_listen", "\"0.0.0.0:9464\"", false),
+        ("server", "admin_listen", "\"10.0.0.1:9464\"", false),
+        ("server", "reflection", "true", true),
+        ("server", "reflection", "\"yes\"", false),
+        ("tenant", "id", "\"contoso.example\"", false),
+        ("tenant", "issuer", "\"https://login.example/x/v2.0\"", true),
+        ("tenant", "issuer", "\"http://login.example/x/v2.0\"", false),
+        ("tenant", "issuer", "\"https://login.example/x\"", false),
+        ("identity", "client_id", "\"071cc716-8147-4397-a5ba-b2105951cc0b\"", false),
+        ("identity", "required_scope", "\"two words\"", false),
+        ("identity", "tenant_claim", "\"\"", false),
+        ("identity", "further_clients", "[\"x\"]", false),
+        ("graph", "url", "\"https://graph.example/v1.0/\"", true),
+        ("graph", "url", "\"http://graph.example/v1.0\"", false),
+        ("graph", "secret_file", "\"secret\"", false),
+        ("limits", "calls_per_minute", "1", true),
+        ("limits", "calls_per_minute", "0", false),
+        ("limits", "calls_per_minute", "-1", false),
+        ("limits", "calls_per_minute", "1000001", false),
+        ("limits", "connections", "100001", false),
+        ("limits", "calls_per_connection", "1001", false),
+        ("limits", "calls_per_hour", "5", false),
+        ("log", "format", "\"text\"", true),
+        ("log", "format", "\"xml\"", false),
+        ("log", "filter", "\"info,elevate_broker::graph=debug\"", true),
+        ("log", "filter", "\"a=b=c\"", false),
+    ] {
+        let read = read(&with(section, key, value), &[]);
+        assert_eq!(read.is_ok(), is_good, "{section}.{key} = {value}: {read:?}");
+        if let Err(faults) = read {
+            assert!(faults.iter().all(|fault| fault.place.starts_with("line ")), "{faults}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let config = read(
+        LEAST,
+        &[
+            ("ELEVATE_LIMITS_CALLS_PER_MINUTE", "7"),
+            ("ELEVATE_SERVER_REFLECTION", "true"),
+            ("ELEVATE_STORE_FOLDER", "/var/lib/elevate"),
+            ("ELEVATE_IDENTITY_FURTHER_CLIENTS", "9f2b7d0e-0000-4397-a5ba-b2105951cc0c"),
+            ("ELEVATE_LOG_FORMAT", "text"),
+            ("PATH", "/bin"),
+            ("ELEVATE_BROKER", "the command line's"),
+            ("ELEVATE_CONFIG_DIR", "likewise"),
+            ("ELEVATE_TOKEN_STORE", "likewise"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.limits.calls_per_minute.get(), 7);
+    assert!(config.server.reflection && !config.log.json);
+    assert_eq!(config.store.folder, Path::new("/var/lib/elevate"));
+    assert_eq!(config.identity.further_clients.len(), 1);
+}
+
+#[test]
+fn what_is_not_known_in_the_environment_is_a_fault() {
+    for (name, value) in [
+        ("ELEVATE_LIMIT_CALLS_PER_MINUTE", "7"),
+        ("ELEVATE_LIMITS_CALLS_PER_HOUR", "7"),
+        ("ELEVATE_LIMITS_CALLS_PER_MINUTE", "many"),
+        ("ELEVATE_SERVER", "x"),
+        ("ELEVATE_", "x"),
+        ("ELEVATE_SERVER_ADMIN_LISTEN", "0.0.0.0:1"),
+    ] {
+        let found = faults(LEAST, &[(name, value)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("{name}: ")), "{found:?}");
+    }
+}
+
+#[test]
+fn an_address_is_https_and_as_it_is_written() {
+    for (text, kept) in [
+        ("https://graph.microsoft.com/v1.0", Some("https://graph.microsoft.com/v1.0")),
+        ("https://localhost:8443/", Some("https://localhost:8443")),
+        ("http://graph.microsoft.com", None),
+        ("HTTPS://graph.microsoft.com", None),
+        ("graph.microsoft.com", None),
+        ("https://", None),
+        ("https://me@graph.microsoft.com", None),
+        ("https://:secret@graph.microsoft.com", None),
+        ("https://graph.microsoft.com?x=1", None),
+        ("https://graph.microsoft.com#x", None),
+        (" https://graph.microsoft.com", None),
+        ("https://graph.microsoft.com/ ", None),
+        ("https://graph.micro\nsoft.com", None),
+        ("https:\\\\graph.microsoft.com", None),
+    ] {
+        let read = text.parse::<HttpsUrl>();
+        assert_eq!(read.as_ref().map(HttpsUrl::as_str).ok(), kept, "{text:?}");
+    }
+}
+
+#[test]
+fn a_secret_alone_is_a_credential_too() {
+    let text = LEAST.replace("certificate = \"graph.crt\"\nkey = \"graph.key\"", "secret_file = \"secret\"");
+    let config = read(&text, &[]).unwrap();
+    assert!(
+        matches!(config.graph.credential, Credential::Secret { file } if file == Path::new("/etc/elevate/secret"))
+    );
+    let text = LEAST.replace("key = \"graph.key\"", "");
+    assert_eq!(faults(&text, &[]).len(), 1);
+}
