@@ -191,8 +191,8 @@ impl Whole {
             () = stop.cancelled() => Ok(()),
             fault = self.store.fatal() => Err(Failure::Store(fault)),
             ended = &mut server => Err(Failure::Part(part("the service", ended))),
-            ended = &mut reaper => Err(Failure::Part(part("the reaper", ended))),
-            ended = &mut reconciler => Err(Failure::Part(part("the reconciler", ended))),
+            ended = &mut reaper => Err(settling_ended("the reaper", ended)),
+            ended = &mut reconciler => Err(settling_ended("the reconciler", ended)),
         };
         self.workflow.drain();
         calls.cancel();
@@ -212,15 +212,27 @@ impl Whole {
         }
         settling.cancel();
         reconciler.abort();
-        if tokio::time::timeout(reaper::DRAIN_FOR, &mut reaper).await.is_err() {
-            tracing::warn!("a call to the directory did not end in time; the next start settles it");
-            reaper.abort();
+        match tokio::time::timeout(reaper::DRAIN_FOR, &mut reaper).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(ended) => return Err(settling_ended("the reaper", ended)),
+            Err(_) => {
+                tracing::warn!("a call to the directory did not end in time; the next start settles it");
+                reaper.abort();
+            }
         }
         note(&self.store, &self.clock, "stopped").await.map_err(Failure::Part)?;
         telling.cancel();
         self.store.close().await?;
         tracing::info!("ended");
         Ok(())
+    }
+}
+
+/// How what settles ended; a failed store is told as that, whoever met it first.
+fn settling_ended(name: &str, ended: Result<Result<(), StoreFault>, tokio::task::JoinError>) -> Failure {
+    match ended {
+        Ok(Err(fault)) => Failure::Store(fault),
+        other => Failure::Part(part(name, other)),
     }
 }
 

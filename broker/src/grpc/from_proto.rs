@@ -129,3 +129,6 @@ pub(super) fn page(asked: i32, token: &str, usual: usize, most: usize) -> Result
     let after = if token.is_empty() { None } else { Some(field("page_token", token)?) };
     Ok(Page { limit: size(asked, usual, most)?, after })
 }
+
+#[cfg(test)]
+mod tests;

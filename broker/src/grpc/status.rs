@@ -107,3 +107,6 @@ pub(super) fn too_many(who: &str, wait: Duration) -> Status {
 pub(super) fn too_many_streams() -> Status {
     too_many("you have too many streams open and are", Duration::from_secs(30))
 }
+
+#[cfg(test)]
+mod tests;

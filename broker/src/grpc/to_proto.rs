@@ -303,3 +303,6 @@ fn proof_details(proof: &ProofShown) -> [(&'static str, String); 3] {
 fn seconds(length: SignedDuration) -> String {
     length.as_secs().to_string()
 }
+
+#[cfg(test)]
+mod tests;

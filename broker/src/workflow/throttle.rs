@@ -13,20 +13,14 @@ use governor::{Quota, RateLimiter};
 const EACH_A_MINUTE: NonZeroU32 = NonZeroU32::new(20).unwrap();
 const ALL_A_MINUTE: NonZeroU32 = NonZeroU32::new(600).unwrap();
 
-/// Each caller's share, by who they are.
-type Shares<C> = RateLimiter<
-    Option<Principal>,
-    DashMapStateStore<Option<Principal>>,
-    C,
-    NoOpMiddleware<<C as Clock>::Instant>,
->;
+type Rate<K, S, C> = RateLimiter<K, S, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// Refused attempts go on record, but a caller who is refused all day must not fill the disk: each has
 /// a share, and all together have one. What is over it is counted and left out.
 #[derive(Debug)]
 pub(super) struct Throttle<C: Clock = DefaultClock> {
-    each: Shares<C>,
-    all: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
+    each: Rate<Option<Principal>, DashMapStateStore<Option<Principal>>, C>,
+    all: Rate<NotKeyed, InMemoryState, C>,
     left_out: AtomicU64,
 }
 
