@@ -1,8 +1,15 @@
 //! The whole of Elevate as a black box: a tenant over HTTPS, a real broker, real people's commands.
 
+mod cli;
+mod crash;
+mod documents;
 mod expiry;
 mod foreign;
 mod lost;
 mod proofs;
 mod refusals;
+mod secrets;
+mod serving;
+mod store;
 mod story;
+mod tidy;

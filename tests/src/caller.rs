@@ -1,8 +1,8 @@
 //! Somebody who speaks gRPC: a person with an access token, and their verbs.
 
 use elevate_proto::v1 as api;
-use elevate_sandbox::people::Person;
-use elevate_sandbox::{Clock, Mint, SignIn, Strength};
+use elevate_sandbox::people::{self, Person};
+use elevate_sandbox::{Clock, Mint, SignIn, Strength, Tenant};
 use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
@@ -103,7 +103,10 @@ macro_rules! clients {
 }
 
 impl Caller {
-    pub(crate) fn new(person: Person, channel: Channel, tokens: Mint, clock: Clock) -> Self {
+    /// Somebody who lives in this tenant, by this connection.
+    pub fn of(name: &str, channel: Channel, tenant: &Tenant) -> Self {
+        let person = people::find(name).expect("somebody who lives here");
+        let (tokens, clock) = (tenant.tokens().clone(), tenant.clock().clone());
         Self { person, channel, tokens, clock, bearer: None }
     }
 

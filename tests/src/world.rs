@@ -43,6 +43,7 @@ pub struct World {
     pub hands: Hands,
     folder: TempDir,
     environment: Vec<(String, String)>,
+    written: fn(String) -> String,
     addresses: Mutex<Option<(SocketAddr, SocketAddr)>>,
     broker: Mutex<Option<Broker>>,
 }
@@ -86,6 +87,15 @@ impl World {
         world
     }
 
+    /// Likewise, with a configuration that is written otherwise.
+    pub async fn written(written: fn(String) -> String) -> Self {
+        let mut world = Self::without_broker(&[]).await;
+        world.written = written;
+        world.restart().await;
+        world.grpc("eve").apply(POLICY, 0).await.expect("the tests' own policy is good");
+        world
+    }
+
     /// Only the tenant.
     pub async fn without_broker(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -95,13 +105,14 @@ impl World {
         let environment = BESIDE.iter().chain(environment).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let environment = environment.collect();
         let (addresses, broker) = (Mutex::default(), Mutex::default());
-        Self { tenant, hands, folder, environment, addresses, broker }
+        Self { tenant, hands, folder, environment, written: |text| text, addresses, broker }
     }
 
     /// The broker's configuration, as it would be written, with the variables over it.
     pub fn config(&self, listen: SocketAddr, admin: SocketAddr) -> Config {
         let text = stage::configuration(&self.tenant, listen, admin, &self.store()).expect("a configuration");
-        Config::parse(&text, self.folder(), self.environment.clone()).expect("a good configuration")
+        Config::parse(&(self.written)(text), self.folder(), self.environment.clone())
+            .expect("a good configuration")
     }
 
     /// The folder of everything in this world.
@@ -228,8 +239,7 @@ impl World {
 
     /// Likewise, by a way of their own.
     pub fn grpc_by(&self, name: &str, channel: Channel) -> Caller {
-        let person = people::find(name).expect("somebody who lives here");
-        Caller::new(person, channel, self.tenant.tokens().clone(), self.hands.clock())
+        Caller::of(name, channel, &self.tenant)
     }
 
     /// Moves the clock on, and wakes whoever waits for it.
