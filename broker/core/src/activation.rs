@@ -102,6 +102,30 @@ pub enum Outcome {
     },
 }
 
+/// A step that the directory has to settle: when it is due, and what came of it so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// How often the directory gave no clear answer.
+    pub tries: u32,
+    /// When to ask, or to ask again.
+    pub at: Timestamp,
+    /// What was in the way the last time, in words for the holder. Empty as long as nothing was.
+    pub hindrance: String,
+}
+
+impl Retry {
+    /// A step not tried yet, due at this moment.
+    pub const fn first(at: Timestamp) -> Self {
+        Self { tries: 0, at, hindrance: String::new() }
+    }
+
+    /// After one more try that settled nothing.
+    #[must_use]
+    pub fn again(&self, at: Timestamp, hindrance: String) -> Self {
+        Self { tries: self.tries.saturating_add(1), at, hindrance }
+    }
+}
+
 /// Where an activation stands. Each state holds exactly what is true in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
@@ -118,19 +142,15 @@ pub enum State {
         starts_at: Timestamp,
         /// Not after this: what could not begin in time lapses.
         lapses_at: Timestamp,
-        /// How often looking at the directory brought no answer.
-        tries: u32,
-        /// When to look again.
-        retry_at: Timestamp,
+        /// Looking whether the slot is empty.
+        retry: Retry,
     },
     /// The intent is on record. From here on the directory may hold it.
     Activating {
         /// The end, fixed with the intent. It never grows.
         not_after: Timestamp,
-        /// How often the directory gave no clear answer.
-        tries: u32,
-        /// When to ask again.
-        retry_at: Timestamp,
+        /// Asking for it, or finding out whether it was granted.
+        retry: Retry,
     },
     /// The directory confirmed it.
     Active {
@@ -147,10 +167,8 @@ pub enum State {
         not_after: Timestamp,
         /// Why.
         cause: Cause,
-        /// How often it could not be confirmed.
-        tries: u32,
-        /// When to try again.
-        retry_at: Timestamp,
+        /// Taking it away and seeing it gone.
+        retry: Retry,
     },
     /// Over. Nothing follows.
     Closed {
@@ -219,7 +237,7 @@ pub enum Change {
     Postponed {
         /// When to try again.
         retry_at: Timestamp,
-        /// What was in the way.
+        /// What was in the way, in words for the holder.
         reason: String,
     },
     /// It is to be taken away.
@@ -337,8 +355,7 @@ impl Activation {
                 State::Scheduled {
                     starts_at: *starts_at,
                     lapses_at: *lapses_at,
-                    tries: 0,
-                    retry_at: *starts_at,
+                    retry: Retry::first(*starts_at),
                 }
             }
             (State::AwaitingApproval { .. }, Change::Denied { reason }) => {
@@ -359,38 +376,26 @@ impl Activation {
                 Change::Refused { reason },
             ) => closed(Outcome::Failed { reason: reason.clone() }),
             (State::Scheduled { .. }, Change::ActivationBegun { not_after }) => {
-                State::Activating { not_after: *not_after, tries: 0, retry_at: at }
+                State::Activating { not_after: *not_after, retry: Retry::first(at) }
             }
             (State::Activating { not_after, .. }, Change::Activated { held }) => {
                 State::Active { not_after, held: held.clone() }
             }
-            (state, Change::Postponed { retry_at, .. }) => match state {
-                State::Scheduled { starts_at, lapses_at, tries, .. } => State::Scheduled {
-                    starts_at,
-                    lapses_at,
-                    tries: tries.saturating_add(1),
-                    retry_at: *retry_at,
-                },
-                State::Activating { not_after, tries, .. } => {
-                    State::Activating { not_after, tries: tries.saturating_add(1), retry_at: *retry_at }
-                }
-                State::Revoking { held, not_after, cause, tries, .. } => State::Revoking {
-                    held,
-                    not_after,
-                    cause,
-                    tries: tries.saturating_add(1),
-                    retry_at: *retry_at,
-                },
-                State::Requested
-                | State::AwaitingApproval { .. }
-                | State::Active { .. }
-                | State::Closed { .. } => return Err(illegal),
-            },
+            (State::Scheduled { starts_at, lapses_at, retry }, Change::Postponed { retry_at, reason }) => {
+                State::Scheduled { starts_at, lapses_at, retry: retry.again(*retry_at, reason.clone()) }
+            }
+            (State::Activating { not_after, retry }, Change::Postponed { retry_at, reason }) => {
+                State::Activating { not_after, retry: retry.again(*retry_at, reason.clone()) }
+            }
+            (State::Revoking { held, not_after, cause, retry }, Change::Postponed { retry_at, reason }) => {
+                let retry = retry.again(*retry_at, reason.clone());
+                State::Revoking { held, not_after, cause, retry }
+            }
             (State::Activating { not_after, .. }, Change::RevocationBegun(cause)) => {
-                State::Revoking { held: None, not_after, cause: cause.clone(), tries: 0, retry_at: at }
+                State::Revoking { held: None, not_after, cause: cause.clone(), retry: Retry::first(at) }
             }
             (State::Active { not_after, held }, Change::RevocationBegun(cause)) => {
-                State::Revoking { held: Some(held), not_after, cause: cause.clone(), tries: 0, retry_at: at }
+                State::Revoking { held: Some(held), not_after, cause: cause.clone(), retry: Retry::first(at) }
             }
             (State::Revoking { cause, .. }, Change::Removed) => closed(Outcome::Ended(cause)),
             (State::Active { .. }, Change::RemovedElsewhere) => closed(Outcome::RemovedElsewhere),
@@ -448,6 +453,18 @@ impl State {
     /// The words of all states that can still change.
     pub const LIVE_WORDS: [&str; 6] =
         ["requested", "awaiting approval", "scheduled", "activating", "active", "revoking"];
+
+    /// The step that the directory has to settle next, if it is the directory that is waited for.
+    pub const fn retry(&self) -> Option<&Retry> {
+        match self {
+            Self::Scheduled { retry, .. } | Self::Activating { retry, .. } | Self::Revoking { retry, .. } => {
+                Some(retry)
+            }
+            Self::Requested | Self::AwaitingApproval { .. } | Self::Active { .. } | Self::Closed { .. } => {
+                None
+            }
+        }
+    }
 
     /// One word for it.
     pub const fn word(&self) -> &'static str {

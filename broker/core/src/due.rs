@@ -77,27 +77,22 @@ pub fn due(activation: &Activation, now: Now) -> Due {
         State::AwaitingApproval { lapses_at } if now.latest() >= *lapses_at => Due::Record(Change::Lapsed),
         State::AwaitingApproval { lapses_at } => Due::Wait(*lapses_at),
         State::Scheduled { lapses_at, .. } if now.latest() >= *lapses_at => Due::Record(Change::Lapsed),
-        State::Scheduled { starts_at, retry_at, lapses_at, .. } => {
-            let begins = *starts_at.max(retry_at);
+        State::Scheduled { starts_at, retry, lapses_at } => {
+            let begins = *starts_at.max(&retry.at);
             if now.earliest() >= begins { Due::Begin } else { Due::Wait(begins.min(*lapses_at)) }
         }
         // We were down past the end, or never heard: never grant late, take back what may be there.
         State::Activating { not_after, .. } if now.latest() >= *not_after => {
             Due::Record(Change::RevocationBegun(Cause::Unfinished))
         }
-        State::Activating { not_after, retry_at, .. } => {
-            if now.latest() >= *retry_at {
-                Due::Grant
-            } else {
-                Due::Wait(*retry_at.min(not_after))
-            }
-        }
+        State::Activating { retry, .. } if now.latest() >= retry.at => Due::Grant,
+        State::Activating { not_after, retry } => Due::Wait(retry.at.min(*not_after)),
         State::Active { not_after, .. } if now.latest() >= *not_after => {
             Due::Record(Change::RevocationBegun(Cause::Expired))
         }
         State::Active { not_after, .. } => Due::Wait(*not_after),
-        State::Revoking { retry_at, .. } if now.latest() >= *retry_at => Due::Revoke,
-        State::Revoking { retry_at, .. } => Due::Wait(*retry_at),
+        State::Revoking { retry, .. } if now.latest() >= retry.at => Due::Revoke,
+        State::Revoking { retry, .. } => Due::Wait(retry.at),
         State::Closed { .. } => Due::Nothing,
     }
 }
@@ -110,12 +105,10 @@ pub fn wake_at(activation: &Activation) -> Option<Timestamp> {
         State::Requested => Some(activation.request.at),
         State::AwaitingApproval { .. } if activation.still_needed() == 0 => Some(activation.request.at),
         State::AwaitingApproval { lapses_at } => Some(*lapses_at),
-        State::Scheduled { starts_at, retry_at, lapses_at, .. } => {
-            Some(*starts_at.max(retry_at).min(lapses_at))
-        }
-        State::Activating { not_after, retry_at, .. } => Some(*retry_at.min(not_after)),
+        State::Scheduled { starts_at, retry, lapses_at } => Some(*starts_at.max(&retry.at).min(lapses_at)),
+        State::Activating { not_after, retry } => Some(retry.at.min(*not_after)),
         State::Active { not_after, .. } => Some(*not_after),
-        State::Revoking { retry_at, .. } => Some(*retry_at),
+        State::Revoking { retry, .. } => Some(retry.at),
         State::Closed { .. } => None,
     }
 }
@@ -123,12 +116,7 @@ pub fn wake_at(activation: &Activation) -> Option<Timestamp> {
 /// How long to wait after the `tries`th try that settled nothing: one second, doubling, at most
 /// [`RETRY_MAX`], spread by up to a quarter so that many do not come back at one moment.
 pub fn retry_delay(activation: &Activation) -> SignedDuration {
-    let tries = match activation.state {
-        State::Scheduled { tries, .. } | State::Activating { tries, .. } | State::Revoking { tries, .. } => {
-            tries
-        }
-        State::Requested | State::AwaitingApproval { .. } | State::Active { .. } | State::Closed { .. } => 0,
-    };
+    let tries = activation.state.retry().map_or(0, |retry| retry.tries);
     let whole = SignedDuration::from_secs(1 << tries.min(6)).min(RETRY_MAX);
     // Any spread does, as long as it differs between activations and is the same on a replay.
     let spread = activation

@@ -118,12 +118,12 @@ async fn take_away(line: &Line, absences: &Absences, permit: &RevokePermit) -> R
     let Some(id) = seen else {
         return Ok(match absences.unseen(activation, before, line.clock.now()) {
             None => RevokeAnswer::Gone,
-            Some(after) => not_yet("not seen by one read; a second must agree", after),
+            Some(after) => not_yet("one read does not show it, and a second must agree", after),
         });
     };
     absences.seen(activation);
     if absences.is_settling(activation, line.clock.now()) {
-        return Ok(not_yet("deleted, and still shown", LAG));
+        return Ok(not_yet("deleted, and Graph still shows it", LAG));
     }
     let call = Call::delete(&line.root, &id).ok_or_else(|| Fault::from(unnamed()))?;
     match line.send(call).await {
@@ -134,11 +134,11 @@ async fn take_away(line: &Line, absences: &Absences, permit: &RevokePermit) -> R
     }
     let before = line.clock.now();
     if is_there(line, Priority::Confirm, slot, &id).await? {
-        return Ok(not_yet("deleted, and still shown", LAG));
+        return Ok(not_yet("deleted, and Graph still shows it", LAG));
     }
     Ok(match absences.unseen(activation, before, line.clock.now()) {
         None => RevokeAnswer::Gone,
-        Some(after) => not_yet("not seen by one read; a second must agree", after),
+        Some(after) => not_yet("one read does not show it, and a second must agree", after),
     })
 }
 
@@ -154,7 +154,7 @@ async fn is_there(line: &Line, priority: Priority, slot: &Slot, id: &AssignmentI
             if shown.triple.principal() == Some(slot.principal.object) {
                 return Ok(true);
             }
-            Err(Fault::unclear("the assignment on record is somebody else's; the broker leaves it alone"))
+            Err(Fault::unclear("the assignment on record is somebody else's, and the broker leaves it alone"))
         }
         Err(Fault::Refused(refusal)) if refusal.is_missing() => {
             let listed = of_principal(line, priority, slot).await?;

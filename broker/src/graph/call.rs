@@ -291,7 +291,7 @@ impl Line {
         let response = request.send().await.map_err(|error| {
             let reason = broken(&error);
             tracing::warn!(kind = call.kind, client_request_id, reason, "no answer from graph");
-            Fault::unclear(reason)
+            Fault::unclear(format!("Graph: {reason}"))
         })?;
         if let Some(witness) = heard(response.headers(), self.clock.now()) {
             *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some(witness);
@@ -302,7 +302,7 @@ impl Line {
         let body = whole(response).await;
         if (200..300).contains(&status) {
             tracing::debug!(kind = call.kind, client_request_id, request_id, status, "graph answered");
-            return body.map(Body).map_err(Fault::unclear);
+            return body.map(Body).map_err(|why| Fault::unclear(format!("Graph: {why}")));
         }
         let problem = Problem::read(&body.unwrap_or_default());
         let code = problem.code();

@@ -198,7 +198,7 @@ async fn take_away(line: &Line, absences: &Absences, permit: &RevokePermit) -> R
         // Nothing of ours is listed. It may have been asked for a moment ago.
         return Ok(match absences.unseen(activation, before, line.clock.now()) {
             None => confirmed(line, slot, &ours).await?,
-            Some(after) => not_yet("no request of ours is listed by one read; a second must agree", after),
+            Some(after) => not_yet("one read lists no request of ours, and a second must agree", after),
         });
     }
     confirmed(line, slot, &ours).await
@@ -282,10 +282,10 @@ async fn stop(line: &Line, request: &ScheduleRequest) -> Result<RevokeAnswer, Fa
 /// Whether a read shows it gone: no instance of ours, and no plain assignment that none explains.
 async fn confirmed(line: &Line, slot: &Slot, ours: &Ours) -> Result<RevokeAnswer, Fault> {
     match at_slot(line, Priority::Confirm, slot).await? {
-        Some(instance) if ours.made(&instance) => Ok(not_yet("removed, and still shown", LAG)),
+        Some(instance) if ours.made(&instance) => Ok(not_yet("removed, and Entra still shows it", LAG)),
         Some(_) => Ok(RevokeAnswer::Gone),
         None => match assignment::at_slot(line, Priority::Confirm, slot).await? {
-            Some(_) => Ok(not_yet("removed, and the assignment still shown", LAG)),
+            Some(_) => Ok(not_yet("removed, and Entra still shows the assignment", LAG)),
             None => Ok(RevokeAnswer::Gone),
         },
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use elevate_core::activation::{Activation, Cause, ProofShown, Request, State};
+use elevate_core::activation::{Activation, Cause, ProofShown, Request, Retry, State};
 use elevate_core::binding::Asked;
 use elevate_core::due::Now;
 use elevate_core::names::{ActivationId, AssignmentId, Principal, Scope, Slot, Target, Way};
@@ -361,13 +361,14 @@ fn activation(way: Way, state: State) -> Activation {
 
 /// Nothing was sent yet.
 fn first_try(way: Way) -> GrantPermit {
-    let state = State::Activating { not_after: at(3600), tries: 0, retry_at: at(0) };
+    let state = State::Activating { not_after: at(3600), retry: Retry::first(at(0)) };
     GrantPermit::from(&Recorded::appended(activation(way, state))).unwrap()
 }
 
 /// An earlier try may have got through.
 fn later_try(way: Way) -> GrantPermit {
-    let state = State::Activating { not_after: at(3600), tries: 1, retry_at: at(0) };
+    let state =
+        State::Activating { not_after: at(3600), retry: Retry::first(at(0)).again(at(0), "busy".to_owned()) };
     GrantPermit::from(&Recorded::loaded(activation(way, state))).unwrap()
 }
 
@@ -376,8 +377,7 @@ fn revocation(way: Way, held: Option<&str>) -> RevokePermit {
         held: held.map(id),
         not_after: at(3600),
         cause: Cause::Expired,
-        tries: 0,
-        retry_at: at(0),
+        retry: Retry::first(at(0)),
     };
     RevokePermit::from(&Recorded::loaded(activation(way, state))).unwrap()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Outcome, ProofShown, State};
+use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Outcome, ProofShown, Retry, State};
 use elevate_core::approval::ApprovalRequirement;
 use elevate_core::names::{Principal, Target};
 use elevate_core::policy::{Bound, EligibleRole, ProofRule};
@@ -119,29 +119,21 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
             message.set_state(api::ActivationState::AwaitingApproval);
             message.answer_needed_by = Some(time(*lapses_at));
         }
-        State::Scheduled { starts_at, tries, .. } => {
+        State::Scheduled { starts_at, .. } => {
             message.set_state(api::ActivationState::Scheduled);
             message.starts_at = Some(time(*starts_at));
-            message.tries = i32::try_from(*tries).unwrap_or(i32::MAX);
         }
-        State::Activating { not_after, tries, .. } => {
+        State::Activating { not_after, .. } => {
             message.set_state(api::ActivationState::Activating);
             message.held_until = Some(time(*not_after));
-            message.tries = i32::try_from(*tries).unwrap_or(i32::MAX);
         }
         State::Active { not_after, .. } => {
             message.set_state(api::ActivationState::Active);
             message.held_until = Some(time(*not_after));
         }
-        State::Revoking { not_after, cause, tries, retry_at, .. } => {
+        State::Revoking { not_after, .. } => {
             message.set_state(api::ActivationState::Revoking);
             message.held_until = Some(time(*not_after));
-            message.tries = i32::try_from(*tries).unwrap_or(i32::MAX);
-            message.detail = match (tries, cause) {
-                (0, _) => "being taken away".to_owned(),
-                (_, Cause::Deactivated) => format!("given back; the directory is asked again at {retry_at}"),
-                (_, _) => format!("not confirmed gone yet; the directory is asked again at {retry_at}"),
-            };
         }
         State::Closed { outcome, at } => {
             message.set_state(api::ActivationState::Closed);
@@ -151,7 +143,20 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
             message.detail = detail;
         }
     }
+    if let Some(retry) = activation.state.retry() {
+        message.tries = i32::try_from(retry.tries).unwrap_or(i32::MAX);
+        message.detail = hindered(retry);
+    }
     message
+}
+
+/// Why a step is tried again, and when; empty as long as it is not.
+fn hindered(retry: &Retry) -> String {
+    let Retry { tries: _, at, hindrance } = retry;
+    if hindrance.is_empty() {
+        return String::new();
+    }
+    format!("{hindrance}; the directory is asked again at {at:.0}")
 }
 
 fn outcome(outcome: &Outcome) -> (api::Outcome, String) {

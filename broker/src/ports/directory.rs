@@ -124,13 +124,13 @@ impl GrantPermit {
     /// The permit of this intent; `None` when what is recorded is not an intent to grant.
     pub fn from(recorded: &Recorded) -> Option<Self> {
         let activation: &Activation = recorded;
-        let State::Activating { not_after, tries, .. } = activation.state else { return None };
+        let State::Activating { not_after, retry } = &activation.state else { return None };
         Some(Self {
             activation: activation.id,
             slot: activation.slot(),
             target: activation.request.asked.target,
-            not_after,
-            earlier_try: tries > 0 || !recorded.is_just_appended(),
+            not_after: *not_after,
+            earlier_try: retry.tries > 0 || !recorded.is_just_appended(),
         })
     }
 

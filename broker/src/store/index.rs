@@ -41,7 +41,7 @@ use super::tree::{Root, Tree};
 use crate::ports::journal::{AppendError, Filter, Note, Page, Position, Said, StoreFault};
 
 /// Counts the forms the index has had. Another number: set aside, and made again.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// How much of it sled keeps in memory.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;

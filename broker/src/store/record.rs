@@ -5,7 +5,7 @@
 //! what it encoded: nothing is written that could not be read.
 
 use elevate_core::activation::{
-    Activation, Actor, Cause, Change, Event, Outcome, ProofShown, Request, State,
+    Activation, Actor, Cause, Change, Event, Outcome, ProofShown, Request, Retry, State,
 };
 use elevate_core::approval::{Approval, ApprovalRequirement};
 use elevate_core::binding::{Asked, Digest};
@@ -287,27 +287,24 @@ fn state_form(state: &State) -> stored::activation::State {
         State::AwaitingApproval { lapses_at } => {
             Form::AwaitingApproval(stored::InAwaitingApproval { lapses_at: Some(time_form(*lapses_at)) })
         }
-        State::Scheduled { starts_at, lapses_at, tries, retry_at } => Form::Scheduled(stored::InScheduled {
+        State::Scheduled { starts_at, lapses_at, retry } => Form::Scheduled(stored::InScheduled {
             starts_at: Some(time_form(*starts_at)),
             lapses_at: Some(time_form(*lapses_at)),
-            tries: *tries,
-            retry_at: Some(time_form(*retry_at)),
+            retry: Some(retry_form(retry)),
         }),
-        State::Activating { not_after, tries, retry_at } => Form::Activating(stored::InActivating {
+        State::Activating { not_after, retry } => Form::Activating(stored::InActivating {
             not_after: Some(time_form(*not_after)),
-            tries: *tries,
-            retry_at: Some(time_form(*retry_at)),
+            retry: Some(retry_form(retry)),
         }),
         State::Active { not_after, held } => Form::Active(stored::InActive {
             not_after: Some(time_form(*not_after)),
             held: held.as_str().to_owned(),
         }),
-        State::Revoking { held, not_after, cause, tries, retry_at } => Form::Revoking(stored::InRevoking {
+        State::Revoking { held, not_after, cause, retry } => Form::Revoking(stored::InRevoking {
             held: held.as_ref().map(|held| held.as_str().to_owned()),
             not_after: Some(time_form(*not_after)),
             cause: Some(cause_form(cause)),
-            tries: *tries,
-            retry_at: Some(time_form(*retry_at)),
+            retry: Some(retry_form(retry)),
         }),
         State::Closed { outcome, at } => {
             Form::Closed(stored::InClosed { at: Some(time_form(*at)), outcome: Some(outcome_form(outcome)) })
@@ -322,30 +319,39 @@ fn state_in(form: stored::activation::State) -> Read<State> {
         Form::AwaitingApproval(stored::InAwaitingApproval { lapses_at }) => {
             State::AwaitingApproval { lapses_at: time_in(lapses_at)? }
         }
-        Form::Scheduled(stored::InScheduled { starts_at, lapses_at, tries, retry_at }) => State::Scheduled {
+        Form::Scheduled(stored::InScheduled { starts_at, lapses_at, retry }) => State::Scheduled {
             starts_at: time_in(starts_at)?,
             lapses_at: time_in(lapses_at)?,
-            tries,
-            retry_at: time_in(retry_at)?,
+            retry: retry_in(retry)?,
         },
-        Form::Activating(stored::InActivating { not_after, tries, retry_at }) => {
-            State::Activating { not_after: time_in(not_after)?, tries, retry_at: time_in(retry_at)? }
+        Form::Activating(stored::InActivating { not_after, retry }) => {
+            State::Activating { not_after: time_in(not_after)?, retry: retry_in(retry)? }
         }
         Form::Active(stored::InActive { not_after, held }) => {
             State::Active { not_after: time_in(not_after)?, held: parsed(&held)? }
         }
-        Form::Revoking(stored::InRevoking { held, not_after, cause, tries, retry_at }) => State::Revoking {
+        Form::Revoking(stored::InRevoking { held, not_after, cause, retry }) => State::Revoking {
             held: held.map(|held| parsed(&held)).transpose()?,
             not_after: time_in(not_after)?,
             cause: cause_in(cause.ok_or(Unreadable::Faulty("a revocation without a cause"))?)?,
-            tries,
-            retry_at: time_in(retry_at)?,
+            retry: retry_in(retry)?,
         },
         Form::Closed(stored::InClosed { at, outcome }) => State::Closed {
             outcome: outcome_in(outcome.ok_or(Unreadable::Faulty("an end without an outcome"))?)?,
             at: time_in(at)?,
         },
     })
+}
+
+fn retry_form(retry: &Retry) -> stored::Retry {
+    let Retry { tries, at, hindrance } = retry;
+    stored::Retry { tries: *tries, at: Some(time_form(*at)), hindrance: hindrance.clone() }
+}
+
+fn retry_in(form: Option<stored::Retry>) -> Read<Retry> {
+    let stored::Retry { tries, at, hindrance } =
+        form.ok_or(Unreadable::Faulty("a step without its tries"))?;
+    Ok(Retry { tries, at: time_in(at)?, hindrance })
 }
 
 fn outcome_form(outcome: &Outcome) -> stored::in_closed::Outcome {

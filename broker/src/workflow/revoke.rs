@@ -36,8 +36,8 @@ impl Overdue {
             | State::Scheduled { .. }
             | State::Closed { .. } => false,
         };
-        if let State::Revoking { tries, .. } | State::Activating { tries, .. } = &recorded.state
-            && *tries > Self::STUCK_TRIES
+        if let State::Revoking { retry, .. } | State::Activating { retry, .. } = &recorded.state
+            && retry.tries > Self::STUCK_TRIES
         {
             self.stuck = self.stuck.saturating_add(1);
         }

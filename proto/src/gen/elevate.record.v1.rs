@@ -470,6 +470,17 @@ pub mod activation {
         Closed(super::InClosed),
     }
 }
+/// A step that the directory has to settle.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Retry {
+    #[prost(uint32, tag = "1")]
+    pub tries: u32,
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What was in the way the last time.
+    #[prost(string, tag = "3")]
+    pub hindrance: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InRequested {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -477,25 +488,21 @@ pub struct InAwaitingApproval {
     #[prost(message, optional, tag = "1")]
     pub lapses_at: ::core::option::Option<::prost_types::Timestamp>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InScheduled {
     #[prost(message, optional, tag = "1")]
     pub starts_at: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "2")]
     pub lapses_at: ::core::option::Option<::prost_types::Timestamp>,
-    #[prost(uint32, tag = "3")]
-    pub tries: u32,
-    #[prost(message, optional, tag = "4")]
-    pub retry_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "3")]
+    pub retry: ::core::option::Option<Retry>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InActivating {
     #[prost(message, optional, tag = "1")]
     pub not_after: ::core::option::Option<::prost_types::Timestamp>,
-    #[prost(uint32, tag = "2")]
-    pub tries: u32,
-    #[prost(message, optional, tag = "3")]
-    pub retry_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "2")]
+    pub retry: ::core::option::Option<Retry>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InActive {
@@ -512,10 +519,8 @@ pub struct InRevoking {
     pub not_after: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "3")]
     pub cause: ::core::option::Option<Cause>,
-    #[prost(uint32, tag = "4")]
-    pub tries: u32,
-    #[prost(message, optional, tag = "5")]
-    pub retry_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "4")]
+    pub retry: ::core::option::Option<Retry>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InClosed {

@@ -242,6 +242,28 @@ fn what_may_be_held_leaves_only_by_a_read() {
 }
 
 #[test]
+fn what_was_in_the_way_the_last_time_is_known_until_the_step_is_settled() {
+    let begun = [requested(0), scheduled(), begun()];
+    let held = [activated(), revoking(Cause::Expired)];
+    let hindered = |second, reason: &str| {
+        by_broker(second, Change::Postponed { retry_at: at(second + 1), reason: reason.to_owned() })
+    };
+    let retry = |events: &[Event]| Activation::replay(id(), events).unwrap().state.retry().cloned();
+    let not_yet = |events: &[Event], second| {
+        assert_eq!(retry(events), Some(Retry::first(at(second))));
+        let twice = [events, &[hindered(10, "busy"), hindered(20, "no answer")]].concat();
+        let expected = Retry { tries: 2, at: at(21), hindrance: "no answer".to_owned() };
+        assert_eq!(retry(&twice), Some(expected));
+        twice
+    };
+    let scheduled = not_yet(&begun[..2], 2);
+    let activating = not_yet(&[&scheduled[..], &begun[2..]].concat(), 3);
+    assert_eq!(retry(&[&activating[..], &held[..1]].concat()), None);
+    let revoking = not_yet(&[&activating[..], &held[..]].concat(), 5);
+    assert_eq!(retry(&[&revoking[..], &[by_broker(30, Change::Removed)]].concat()), None);
+}
+
+#[test]
 fn only_a_request_begins() {
     check(&[sought()], "an activation that is not asked for cannot become approval-sought");
     check(&[], "an activation that is not asked for cannot become anything");

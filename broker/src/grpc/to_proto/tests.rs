@@ -15,16 +15,18 @@ async fn in_state(states: Vec<State>) -> Vec<api::Activation> {
 #[tokio::test]
 async fn each_state_tells_what_is_true_in_it() {
     use api::ActivationState as Is;
-    let (later, retry_at) = (start() + SignedDuration::from_hours(1), start());
+    let later = start() + SignedDuration::from_hours(1);
+    let tried =
+        |tries| Retry { tries, at: start(), hindrance: if tries == 0 { "" } else { "busy" }.to_owned() };
     let cause = Cause::Expired;
     let states = vec![
         State::Requested,
         State::AwaitingApproval { lapses_at: later },
-        State::Scheduled { starts_at: later, lapses_at: later, tries: 2, retry_at },
-        State::Activating { not_after: later, tries: 3, retry_at },
+        State::Scheduled { starts_at: later, lapses_at: later, retry: tried(2) },
+        State::Activating { not_after: later, retry: tried(3) },
         State::Active { not_after: later, held: "a".parse().unwrap() },
-        State::Revoking { held: None, not_after: later, cause: cause.clone(), tries: 0, retry_at },
-        State::Revoking { held: None, not_after: later, cause, tries: 4, retry_at },
+        State::Revoking { held: None, not_after: later, cause: cause.clone(), retry: tried(0) },
+        State::Revoking { held: None, not_after: later, cause, retry: tried(4) },
         State::Closed { outcome: Outcome::Lapsed, at: later },
     ];
     let told: Vec<_> = in_state(states)
@@ -46,10 +48,10 @@ async fn each_state_tells_what_is_true_in_it() {
         [
             (Is::Requested, none, 0, true),
             (Is::AwaitingApproval, only(0), 0, true),
-            (Is::Scheduled, only(1), 2, true),
-            (Is::Activating, only(2), 3, true),
+            (Is::Scheduled, only(1), 2, false),
+            (Is::Activating, only(2), 3, false),
             (Is::Active, only(2), 0, true),
-            (Is::Revoking, only(2), 0, false),
+            (Is::Revoking, only(2), 0, true),
             (Is::Revoking, only(2), 4, false),
             (Is::Closed, only(3), 0, true),
         ]
@@ -98,5 +100,16 @@ async fn an_entry_tells_no_token_and_no_nonce() {
     assert_eq!(
         words,
         [("policy-applied", true), ("requested", true), ("approval-sought", false), ("approved", true)]
+    );
+}
+
+#[test]
+fn a_step_that_is_tried_again_says_why_and_when_to_the_second_and_no_other_says_anything() {
+    let at: Timestamp = "2026-11-20T21:05:07.987654321Z".parse().unwrap();
+    let first = Retry::first(at);
+    assert_eq!(hindered(&first), "");
+    assert_eq!(
+        hindered(&first.again(at, "Graph: no answer in time".to_owned())),
+        "Graph: no answer in time; the directory is asked again at 2026-11-20T21:05:07Z"
     );
 }

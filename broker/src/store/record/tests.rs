@@ -197,6 +197,10 @@ fn said() -> impl Strategy<Value = Said> {
     ]
 }
 
+fn retries() -> impl Strategy<Value = Retry> {
+    (any::<u32>(), times(), words()).prop_map(|(tries, at, hindrance)| Retry { tries, at, hindrance })
+}
+
 fn states() -> impl Strategy<Value = State> {
     use proptest::option::of;
     let outcomes = prop_oneof![
@@ -211,24 +215,15 @@ fn states() -> impl Strategy<Value = State> {
     prop_oneof![
         Just(State::Requested),
         times().prop_map(|lapses_at| State::AwaitingApproval { lapses_at }),
-        (times(), times(), any::<u32>(), times()).prop_map(|(starts_at, lapses_at, tries, retry_at)| {
-            State::Scheduled { starts_at, lapses_at, tries, retry_at }
+        (times(), times(), retries()).prop_map(|(starts_at, lapses_at, retry)| State::Scheduled {
+            starts_at,
+            lapses_at,
+            retry
         }),
-        (times(), any::<u32>(), times()).prop_map(|(not_after, tries, retry_at)| State::Activating {
-            not_after,
-            tries,
-            retry_at
-        }),
+        (times(), retries()).prop_map(|(not_after, retry)| State::Activating { not_after, retry }),
         (times(), held()).prop_map(|(not_after, held)| State::Active { not_after, held }),
-        (of(held()), times(), causes(), any::<u32>(), times()).prop_map(
-            |(held, not_after, cause, tries, retry_at)| State::Revoking {
-                held,
-                not_after,
-                cause,
-                tries,
-                retry_at,
-            }
-        ),
+        (of(held()), times(), causes(), retries())
+            .prop_map(|(held, not_after, cause, retry)| State::Revoking { held, not_after, cause, retry }),
         (outcomes, times()).prop_map(|(outcome, at)| State::Closed { outcome, at }),
     ]
 }

@@ -111,7 +111,7 @@ async fn check_settled(world: &World) {
     for activation in everything(world).await {
         match activation.state {
             State::Active { not_after, .. } | State::Activating { not_after, .. } => assert!(now < not_after),
-            State::Revoking { retry_at, tries, .. } => assert!(tries > 0 && now < retry_at),
+            State::Revoking { retry, .. } => assert!(retry.tries > 0 && now < retry.at),
             State::AwaitingApproval { lapses_at } => assert!(now < lapses_at),
             State::Requested | State::Scheduled { .. } | State::Closed { .. } => {}
         }

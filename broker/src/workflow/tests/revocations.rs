@@ -165,7 +165,7 @@ async fn the_overdue_are_counted_with_the_stuck_however_many_there_are() {
     world.directory.never_revokes(stuck);
     world.clock.forward(3600);
     world.settle_all().await;
-    while !matches!(world.state(stuck).await, State::Revoking { tries, .. } if tries > 5) {
+    while !matches!(world.state(stuck).await, State::Revoking { retry, .. } if retry.tries > 5) {
         world.clock.forward(61);
         world.settle_all().await;
     }
