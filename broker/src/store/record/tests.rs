@@ -1,8 +1,21 @@
-use elevate_core::names::{AssignmentId, Justification, RoleName};
+use std::num::NonZeroU8;
+
+use elevate_core::activation::{Actor, Cause, Change, Event, Outcome, ProofShown, Request, Retry, State};
+use elevate_core::approval::{Approval, ApprovalRequirement};
+use elevate_core::binding::{Asked, Digest};
+use elevate_core::names::{
+    ActivationId, AssignmentId, Justification, ObjectId, Principal, RequestId, RoleDefinitionId, RoleName,
+    Scope, Slot, Subject, Target, TenantId, Ticket, Way,
+};
+use elevate_core::policy::PolicyVersion;
+use elevate_core::term::Term;
+use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::*;
+use crate::ports::journal::AppliedPolicy;
 
 fn times() -> impl Strategy<Value = Timestamp> {
     let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
