@@ -1,4 +1,5 @@
 use super::super::disk::Kernel;
+use super::super::record::POLICY_MAX;
 use super::*;
 
 fn leaf(n: u64) -> Vec<u8> {
