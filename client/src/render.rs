@@ -62,7 +62,7 @@ impl Look {
     }
 }
 
-/// A length in its two largest units: `1h 58m`, `45s`; from two days on in days.
+/// A length in its two largest units: `1h 58m`, `45s`, `2days 3h`; from two weeks on in days.
 fn coarse(length: SignedDuration) -> String {
     let seconds = length.as_secs().unsigned_abs();
     let unit = match seconds {
@@ -70,7 +70,7 @@ fn coarse(length: SignedDuration) -> String {
         3600..86_400 => 60,
         _ => 3600,
     };
-    if seconds >= 2 * 86_400 {
+    if seconds >= 14 * 86_400 {
         return format!("{} days", (seconds + 43_200) / 86_400);
     }
     // To the nearest: something two hours away is not `1h 59m` because a moment passed.

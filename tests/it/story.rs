@@ -84,7 +84,7 @@ async fn a_pim_role_given_back_within_five_minutes_is_queued_and_says_so_and_is_
     ann.deactivate(&asked.id).await.unwrap();
     let queued = world.until_that(&asked.id, |shown| shown.tries > 0).await;
     assert_eq!(queued.state(), State::Revoking);
-    assert!(queued.detail.contains("given back; the directory is asked again at"), "{}", queued.detail);
+    assert!(queued.detail.contains("five minutes; the directory is asked again at"), "{}", queued.detail);
     assert!(world.holds(&ANN, &SECURITY_READER), "Entra ends nothing in its first five minutes");
 
     let gone = world.pass_to(&asked.id, State::Closed, "4m30s").await;

@@ -119,6 +119,12 @@ impl Retry {
         Self { tries: 0, at, hindrance: String::new() }
     }
 
+    /// Whether to ask now. The first try waits for nothing: its moment was taken from a clock that may
+    /// have been unsure then, and is surer now.
+    pub fn is_due(&self, latest: Timestamp) -> bool {
+        self.tries == 0 || latest >= self.at
+    }
+
     /// After one more try that settled nothing.
     #[must_use]
     pub fn again(&self, at: Timestamp, hindrance: String) -> Self {

@@ -85,13 +85,13 @@ pub fn due(activation: &Activation, now: Now) -> Due {
         State::Activating { not_after, .. } if now.latest() >= *not_after => {
             Due::Record(Change::RevocationBegun(Cause::Unfinished))
         }
-        State::Activating { retry, .. } if now.latest() >= retry.at => Due::Grant,
+        State::Activating { retry, .. } if retry.is_due(now.latest()) => Due::Grant,
         State::Activating { not_after, retry } => Due::Wait(retry.at.min(*not_after)),
         State::Active { not_after, .. } if now.latest() >= *not_after => {
             Due::Record(Change::RevocationBegun(Cause::Expired))
         }
         State::Active { not_after, .. } => Due::Wait(*not_after),
-        State::Revoking { retry, .. } if now.latest() >= retry.at => Due::Revoke,
+        State::Revoking { retry, .. } if retry.is_due(now.latest()) => Due::Revoke,
         State::Revoking { retry, .. } => Due::Wait(retry.at),
         State::Closed { .. } => Due::Nothing,
     }
@@ -106,6 +106,10 @@ pub fn wake_at(activation: &Activation) -> Option<Timestamp> {
         State::AwaitingApproval { .. } if activation.still_needed() == 0 => Some(activation.request.at),
         State::AwaitingApproval { lapses_at } => Some(*lapses_at),
         State::Scheduled { starts_at, retry, lapses_at } => Some(*starts_at.max(&retry.at).min(lapses_at)),
+        // A first try waits for nothing: awake since it was asked.
+        State::Activating { retry, .. } | State::Revoking { retry, .. } if retry.tries == 0 => {
+            Some(activation.request.at.min(retry.at))
+        }
         State::Activating { not_after, retry } => Some(retry.at.min(*not_after)),
         State::Active { not_after, .. } => Some(*not_after),
         State::Revoking { retry, .. } => Some(retry.at),

@@ -62,7 +62,7 @@ async fn the_story_as_people_read_it() {
         !   what      role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
         !   scope     the whole tenant
         !   for       1h 30m
-        !   who       5a4db0c5-0000-4000-8000-000000000001
+        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
         !   why       Move the sales team's groups (CHG0042)
         !   approval  1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
         !   sign-in   with a second factor, made within 5m
@@ -95,7 +95,7 @@ async fn the_story_as_people_read_it() {
         !   approval     1 of group 5a4db0c5-0000-4000-8000-000000000101
         !   asked        08:00 (now)
         !   policy       version 1
-        !   your sign-in  with a second factor, made within 5m
+        !   sign-in      with a second factor, made within 5m
         ! Next, you sign in again. The sign-in counts for exactly this, once.
         ! To sign in, your browser opens this address:
         !
@@ -122,7 +122,7 @@ async fn the_story_as_people_read_it() {
           groups-admin  active, until 09:30 (in 1h 30m)  1h 30m  Move the sales team's groups (CHG0042)  <id 1>
 
         ann$ elevate deactivate ID
-          groups-admin: being taken away, being taken away; `elevate watch <id 1>` tells when it is seen gone
+          groups-admin: being taken away; `elevate watch <id 1>` tells when it is seen gone
 
         ann$ elevate watch ID
           2026-01-05 08:00:00  deactivated at 08:00 (now)
@@ -135,15 +135,15 @@ async fn the_story_as_people_read_it() {
           groups-admin  deactivated at 08:00 (now)  1h 30m  Move the sales team's groups (CHG0042)  <id 1>
 
         eve$ elevate audit list --activation ID
-          #  WHEN                 EVENT             ROLE          HOLDER                                BY                                    MORE
-          2  2026-01-05 08:00:00  requested         groups-admin  5a4db0c5-0000-4000-8000-000000000001  5a4db0c5-0000-4000-8000-000000000001  activation=<id 1> approval_window_seconds=14400 contexts= digest=<digest> justification=Move the sales team's groups (CHG0042) methods=fido mfa policy_version=1 request_id=<id 2> signed_in_at=2026-01-05T08:00:00Z term_seconds=5400 version=1
-          3  2026-01-05 08:00:00  approval-sought   groups-admin  5a4db0c5-0000-4000-8000-000000000001  the broker                            activation=<id 1> answer_needed_by=2026-01-05T12:00:00Z version=2
-          4  2026-01-05 08:00:00  approved          groups-admin  5a4db0c5-0000-4000-8000-000000000001  5a4db0c5-0000-4000-8000-000000000002  activation=<id 1> comment=go ahead contexts= digest=<digest> methods=fido mfa signed_in_at=2026-01-05T08:00:00Z version=3
-          5  2026-01-05 08:00:00  scheduled         groups-admin  5a4db0c5-0000-4000-8000-000000000001  the broker                            activation=<id 1> lapses_at=2026-01-05T09:00:00Z starts_at=2026-01-05T08:00:00Z version=4
-          6  2026-01-05 08:00:00  activation-begun  groups-admin  5a4db0c5-0000-4000-8000-000000000001  the broker                            activation=<id 1> held_until=2026-01-05T09:30:00Z version=5
-          7  2026-01-05 08:00:00  activated         groups-admin  5a4db0c5-0000-4000-8000-000000000001  the broker                            activation=<id 1> assignment=UafX_Qu2SkSYTAJlL-j6HMWwTVoAAABAgAAAAAAAAAE-1 version=6
-          8  2026-01-05 08:00:00  revocation-begun  groups-admin  5a4db0c5-0000-4000-8000-000000000001  5a4db0c5-0000-4000-8000-000000000001  activation=<id 1> cause=deactivated version=7
-          9  2026-01-05 08:00:00  removed           groups-admin  5a4db0c5-0000-4000-8000-000000000001  the broker                            activation=<id 1> version=8
+          #  WHEN                 EVENT             ROLE          HOLDER      BY          MORE
+          2  2026-01-05 08:00:00  requested         groups-admin  Ann Archer  Ann Archer  activation=<id 1> approval_window_seconds=14400 contexts= digest=<digest> justification=Move the sales team's groups (CHG0042) methods=fido mfa policy_version=1 request_id=<id 2> signed_in_at=2026-01-05T08:00:00Z term_seconds=5400 version=1
+          3  2026-01-05 08:00:00  approval-sought   groups-admin  Ann Archer  the broker  activation=<id 1> answer_needed_by=2026-01-05T12:00:00Z version=2
+          4  2026-01-05 08:00:00  approved          groups-admin  Ann Archer  Bob Baker   activation=<id 1> comment=go ahead contexts= digest=<digest> methods=fido mfa signed_in_at=2026-01-05T08:00:00Z version=3
+          5  2026-01-05 08:00:00  scheduled         groups-admin  Ann Archer  the broker  activation=<id 1> lapses_at=2026-01-05T09:00:00Z starts_at=2026-01-05T08:00:00Z version=4
+          6  2026-01-05 08:00:00  activation-begun  groups-admin  Ann Archer  the broker  activation=<id 1> held_until=2026-01-05T09:30:00Z version=5
+          7  2026-01-05 08:00:00  activated         groups-admin  Ann Archer  the broker  activation=<id 1> assignment=UafX_Qu2SkSYTAJlL-j6HMWwTVoAAABAgAAAAAAAAAE-1 version=6
+          8  2026-01-05 08:00:00  revocation-begun  groups-admin  Ann Archer  Ann Archer  activation=<id 1> cause=deactivated version=7
+          9  2026-01-05 08:00:00  removed           groups-admin  Ann Archer  the broker  activation=<id 1> version=8
 
         ann$ elevate logout
         ! What remains: roles that you hold, until they end (`elevate deactivate` gives them back), and requests that wait (`elevate withdraw`).
@@ -171,7 +171,7 @@ async fn a_role_that_needs_nobody_is_waited_for_and_held() {
         !   what      role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
         !   scope     the whole tenant
         !   for       45m
-        !   who       5a4db0c5-0000-4000-8000-000000000001
+        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
         !   why       look at the logs
         !   approval  nobody's approval is needed
         !   sign-in   with a second factor, made within 5m
@@ -223,7 +223,7 @@ async fn no_withdraw_revoke_and_sweep() {
         !   what      role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
         !   scope     the whole tenant
         !   for       1h
-        !   who       5a4db0c5-0000-4000-8000-000000000001
+        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
         !   why       Move the sales team's groups (CHG0042)
         !   approval  1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
         !   sign-in   with a second factor, made within 5m
@@ -244,7 +244,7 @@ async fn no_withdraw_revoke_and_sweep() {
         !   what      role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
         !   scope     the whole tenant
         !   for       1h
-        !   who       5a4db0c5-0000-4000-8000-000000000001
+        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
         !   why       Move the sales team's groups (CHG0042)
         !   approval  1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
         !   sign-in   with a second factor, made within 5m
@@ -265,7 +265,7 @@ async fn no_withdraw_revoke_and_sweep() {
         !   what      role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
         !   scope     the whole tenant
         !   for       1h
-        !   who       5a4db0c5-0000-4000-8000-000000000001
+        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
         !   why       Move the sales team's groups (CHG0042)
         !   approval  nobody's approval is needed
         !   sign-in   with a second factor, made within 5m
@@ -283,7 +283,7 @@ async fn no_withdraw_revoke_and_sweep() {
           reader  Ann Archer  active, until 09:00 (in 1h)  1h   Move the sales team's groups (CHG0042)  <id 3>
 
         eve$ elevate revoke ID --reason 'laptop stolen'
-          reader: being taken away, being taken away; `elevate watch <id 3>` tells when it is seen gone
+          reader: being taken away; `elevate watch <id 3>` tells when it is seen gone
 
         ann$ elevate show ID
           reader  revoked at 08:00 (now)
