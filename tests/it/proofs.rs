@@ -266,30 +266,49 @@ async fn a_proof_counts_once_also_when_it_need_carry_no_nonce() {
     }
 }
 
+/// Roles that are bound by freshness alone: then single use is all that stands between them.
+fn loose_policy() -> String {
+    let roles = people::ROLES.iter().take(8).enumerate().map(|(number, role)| {
+        let (id, who) = (role.id, people::STAFF.id);
+        format!(
+            "[[role]]\nname = \"role-{number}\"\nway = \"assignment\"\nrole_definition = \"{id}\"\n\
+             eligible = [\"group:{who}\"]\nlongest = \"1h\"\n[role.proof]\nbound_by = \"freshness\"\n\n"
+        )
+    });
+    roles.collect()
+}
+
 #[tokio::test]
 async fn of_sixteen_calls_with_one_proof_exactly_one_wins() {
-    let world = World::start().await;
+    let world = World::without_policy(&[]).await;
+    world.grpc("eve").apply(&loose_policy(), 0).await.unwrap();
     let ann = world.grpc("ann");
-    // Bound by freshness, so that nothing but single use stands between them; for sixteen people's roles it
-    // would be foreign, so each call is for the same slot or another under a request id of its own.
-    let roles = ["exchange-admin"; 16];
-    let prepared = ann.prepare(&wish("exchange-admin")).await.unwrap();
-    let proof = ann.proof(challenge(&prepared.challenge));
-    let calls = roles.map(|role| {
-        let (ann, message) = (ann.clone(), wish(role).request(&prepared, proof.clone()));
-        tokio::spawn(async move { ann.request(message).await })
-    });
-    let mut won = Vec::new();
+    let proof = api::Proof { id_token: world.tenant.tokens().id(&ann.sign_in()), challenge: String::new() };
+    // For eight roles, so that no slot stands in the way of a second.
+    let mut calls = Vec::new();
+    for number in 0..16 {
+        let wish = wish(&format!("role-{}", number % 8));
+        let prepared = ann.prepare(&wish).await.unwrap();
+        calls.push(wish.request(&prepared, proof.clone()));
+    }
+    let calls: Vec<_> = calls
+        .into_iter()
+        .map(|message| {
+            let ann = ann.clone();
+            tokio::spawn(async move { ann.request(message).await })
+        })
+        .collect();
+    let mut won = 0;
     for call in calls {
         match call.await.unwrap() {
-            Ok(activation) => won.push(activation.id),
+            Ok(_) => won += 1,
             Err(status) => {
                 let reason = told(&status).reason;
                 assert!(["PROOF_USED", "SLOT_TAKEN"].contains(&reason.as_str()), "{status:?}");
             }
         }
     }
-    assert_eq!(won.len(), 1);
+    assert_eq!(won, 1);
     assert_eq!(world.grpc("eve").list(true).await.unwrap().len(), 1);
 }
 
@@ -315,17 +334,14 @@ async fn of_sixteen_approvals_with_one_proof_exactly_one_is_recorded() {
 
 #[tokio::test]
 async fn a_proof_that_asked_for_one_role_does_not_ask_for_another_even_unbound() {
-    // Bound by freshness alone: single use is all there is, and it holds across roles and people's verbs.
-    let world = World::start().await;
-    let loose = elevate_tests::POLICY.replace("[role.proof]\n", "[role.proof]\nbound_by = \"freshness\"\n");
-    let loose =
-        loose.replace("bound_by = \"freshness\"\nbound_by = \"freshness\"", "bound_by = \"freshness\"");
-    world.grpc("eve").apply(&loose, 1).await.unwrap();
+    let world = World::without_policy(&[]).await;
+    world.grpc("eve").apply(&loose_policy(), 0).await.unwrap();
     let ann = world.grpc("ann");
     let proof = api::Proof { id_token: world.tenant.tokens().id(&ann.sign_in()), challenge: String::new() };
-    let one = ann.prepare(&wish("exchange-admin")).await.unwrap();
-    ann.request(wish("exchange-admin").request(&one, proof.clone())).await.unwrap();
-    let other = ann.prepare(&wish("groups-admin")).await.unwrap();
-    let call = ann.request(wish("groups-admin").request(&other, proof));
+    let one = ann.prepare(&wish("role-1")).await.unwrap();
+    let asked = ann.request(wish("role-1").request(&one, proof.clone())).await.unwrap();
+    world.until(&asked.id, elevate_tests::State::Active).await;
+    let other = ann.prepare(&wish("role-2")).await.unwrap();
+    let call = ann.request(wish("role-2").request(&other, proof));
     refused(&world, "again", call, PermissionDenied, "PROOF_USED").await;
 }
