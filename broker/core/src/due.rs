@@ -97,19 +97,20 @@ pub fn due(activation: &Activation, now: Now) -> Due {
     }
 }
 
+/// Long past, by any clock: what waits for nothing is due whatever time it may be.
+const AT_ONCE: Timestamp = Timestamp::UNIX_EPOCH;
+
 /// When this activation must next be looked at; `None` when never again. A moment already past means now.
 ///
 /// Agrees with [`due`]: before this moment `due` only waits.
 pub fn wake_at(activation: &Activation) -> Option<Timestamp> {
     match &activation.state {
-        State::Requested => Some(activation.request.at),
-        State::AwaitingApproval { .. } if activation.still_needed() == 0 => Some(activation.request.at),
+        State::Requested => Some(AT_ONCE),
+        State::AwaitingApproval { .. } if activation.still_needed() == 0 => Some(AT_ONCE),
         State::AwaitingApproval { lapses_at } => Some(*lapses_at),
         State::Scheduled { starts_at, retry, lapses_at } => Some(*starts_at.max(&retry.at).min(lapses_at)),
-        // A first try waits for nothing: awake since it was asked.
-        State::Activating { retry, .. } | State::Revoking { retry, .. } if retry.tries == 0 => {
-            Some(activation.request.at.min(retry.at))
-        }
+        // A first try waits for nothing.
+        State::Activating { retry, .. } | State::Revoking { retry, .. } if retry.tries == 0 => Some(AT_ONCE),
         State::Activating { not_after, retry } => Some(retry.at.min(*not_after)),
         State::Active { not_after, .. } => Some(*not_after),
         State::Revoking { retry, .. } => Some(retry.at),
