@@ -138,7 +138,6 @@ async fn a_no_after_a_restart_proves_nothing_either() {
     let world = World::new().await;
     let id = world.asked(ANN, "reader").await;
     // It was sent, and the process died before it could be told.
-    world.directory.will_grant([DoesUnheard]);
     world.directory.at_grant.shut();
     let settling = tokio::spawn({
         let workflow = std::sync::Arc::clone(&world.workflow);
@@ -148,6 +147,7 @@ async fn a_no_after_a_restart_proves_nothing_either() {
     settling.abort();
     let _ = settling.await;
     world.directory.at_grant.open();
+    world.directory.made_for(id, world.slot(id).await);
     let world = world.again().await;
     world.directory.will_grant([Refuses]);
     world.settle_all().await;

@@ -40,9 +40,17 @@ impl Hands {
         self.0.receiver_count()
     }
 
+    /// From now on it may be this much later. Neither bound ever goes back.
     pub(crate) fn unsure_by(&self, seconds: i64) {
         let late = jiff::SignedDuration::from_secs(seconds);
-        self.0.send_modify(|now| *now = Now::between(now.earliest(), now.earliest() + late));
+        self.0.send_modify(|now| {
+            *now = Now::between(now.earliest(), now.latest().max(now.earliest() + late));
+        });
+    }
+
+    /// It was as late as it may have been.
+    pub(crate) fn sure(&self) {
+        self.0.send_modify(|now| *now = Now::exactly(now.latest()));
     }
 }
 
@@ -199,6 +207,11 @@ impl Fake {
     /// Its lists go on showing something at this slot, and its reads do not.
     pub(crate) fn still_lists(&self, slot: Slot) {
         self.inside().lagging.insert(slot);
+    }
+
+    /// A grant got through after all.
+    pub(crate) fn made_for(&self, id: ActivationId, slot: Slot) {
+        self.inside().held.insert(slot, ("got-through".parse().unwrap(), Some(id)));
     }
 
     /// Somebody takes away by hand what is there.
