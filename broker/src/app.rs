@@ -29,6 +29,9 @@ use crate::workflow::{Ports, Workflow};
 /// How long calls under way may take to end, once the broker is told to.
 const CALLS_END_WITHIN: Duration = Duration::from_secs(15);
 
+/// How often the anchor is brought up to a quiet record, and every so often idle callers are forgotten.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(30);
+
 /// A broker that serves.
 #[derive(Debug)]
 pub struct Running {
@@ -180,10 +183,15 @@ impl Whole {
         tokio::spawn(Arc::clone(&self.telemetry).serve(self.admin_listener, telling.clone()));
         let identity = Arc::clone(&self.identity);
         tokio::spawn(async move { identity.run(telling_ended).await });
-        let forgetting = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(Duration::from_secs(600)).await;
-                api.forget_idle_callers();
+        let store = Arc::clone(&self.store);
+        let housekeeping = tokio::spawn(async move {
+            for round in 1_u64.. {
+                tokio::time::sleep(HOUSEKEEPING_EVERY).await;
+                // A failed store is told of elsewhere.
+                let _ = store.anchor().await;
+                if round.is_multiple_of(20) {
+                    api.forget_idle_callers();
+                }
             }
         });
 
@@ -196,7 +204,7 @@ impl Whole {
         };
         self.workflow.drain();
         calls.cancel();
-        forgetting.abort();
+        housekeeping.abort();
         if let Err(failure) = ended {
             // Nothing more is said or done over a store in doubt; every task ends with the process.
             server.abort();

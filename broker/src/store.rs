@@ -139,6 +139,16 @@ impl Store {
         answer.await.map_err(|_| self.shared.ended())?
     }
 
+    /// Lets the anchor stand for everything written so far. To be called now and then: by itself the
+    /// writer looks at the anchor only when it writes, and a quiet broker's newest entries would stay
+    /// beyond it.
+    ///
+    /// # Errors
+    /// The store had failed.
+    pub async fn anchor(&self) -> Result<(), StoreFault> {
+        self.send(Command::Anchor).await
+    }
+
     /// Ends when the store has failed, with why; the process must then end too (code 70), without another
     /// answer to anybody. Never ends while the store is well.
     pub fn fatal(&self) -> impl Future<Output = StoreFault> + Send + 'static {

@@ -38,6 +38,8 @@ pub(super) enum Command {
         reply: oneshot::Sender<Result<Position, AppendError>>,
     },
     Close(oneshot::Sender<Result<(), StoreFault>>),
+    /// Nothing may come for a long time: let the anchor stand for what is written.
+    Anchor,
 }
 
 /// An answer that is given once the group is on disk. Nobody may be there to hear it.
@@ -72,6 +74,7 @@ impl Command {
             Self::Append { reply, .. } => drop(reply.send(Err(fault.clone().into()))),
             Self::Note { reply, .. } => drop(reply.send(Err(fault.clone().into()))),
             Self::Close(reply) => drop(reply.send(Err(fault.clone()))),
+            Self::Anchor => {}
         }
     }
 }
@@ -83,6 +86,8 @@ pub(super) struct Writer {
     applied: Applied,
     anchored: Anchored,
     anchored_at: Instant,
+    /// Whether the anchor was asked for.
+    wanted: bool,
     limits: Limits,
 }
 
@@ -105,7 +110,7 @@ impl Writer {
         anchored: Anchored,
         limits: Limits,
     ) -> Self {
-        Self { shared, log, applied, anchored, anchored_at: Instant::now(), limits }
+        Self { shared, log, applied, anchored, anchored_at: Instant::now(), wanted: false, limits }
     }
 
     /// Writes until it is told to close, nobody is left who could send, or something fails.
@@ -196,6 +201,10 @@ impl Writer {
                     *closing = Some(Answer::Close(reply, Ok(())));
                     break;
                 }
+                Command::Anchor => {
+                    self.wanted = true;
+                    continue;
+                }
             };
             answers.push(answer);
         }
@@ -234,7 +243,9 @@ impl Writer {
 
     fn anchor_if_due(&mut self) -> Result<(), StoreFault> {
         let behind = self.applied.tree.size().saturating_sub(self.anchored.size);
-        if behind >= self.limits.anchor_every || (behind > 0 && self.anchored_at.elapsed() >= ANCHOR_EVERY) {
+        let late = self.wanted || self.anchored_at.elapsed() >= ANCHOR_EVERY;
+        self.wanted = false;
+        if behind >= self.limits.anchor_every || (behind > 0 && late) {
             return self.anchor();
         }
         Ok(())

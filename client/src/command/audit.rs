@@ -1,7 +1,10 @@
 //! `elevate audit`: the record.
 
+use std::time::Duration;
+
 use elevate_proto::v1;
 
+use crate::connect::Broker;
 use crate::context::{Among, Context};
 use crate::exit::Exit;
 use crate::failure::Result;
@@ -87,16 +90,47 @@ async fn follow(args: Args, context: &mut Context) -> Result<Exit> {
         None => None,
     };
     context.console.parting = Some("stopped following".to_owned());
-    let request = broker.stream(v1::StreamAuditEntriesRequest { from_position: args.from });
+    let mut from = args.from;
+    let mut failures = 0;
+    loop {
+        // A token may be over by now; this renews it.
+        let broker = context.broker().await?;
+        match follow_once(context, &broker, only.as_deref(), &mut from, &mut failures).await {
+            // The broker ends every stream after a while, so that nobody listens on a token that is over.
+            Ok(()) => {}
+            Err(failure) if failure.may_be_repeated() && failures < FAILURES_MAX => failures += 1,
+            Err(failure) => {
+                return Err(failure.advice(format!("go on with `elevate audit list --follow --from {from}`")));
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// How often in a row the stream may break before it is given up, and the pause between.
+const FAILURES_MAX: u32 = 10;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// One stream, from `from` to its end. Afterwards `from` is behind the last entry seen.
+async fn follow_once(
+    context: &mut Context,
+    broker: &Broker,
+    only: Option<&str>,
+    from: &mut i64,
+    failures: &mut u32,
+) -> Result<()> {
+    let request = broker.stream(v1::StreamAuditEntriesRequest { from_position: *from });
     let mut stream = broker.audit().stream_audit_entries(request).await?.into_inner();
     while let Some(entry) = stream.message().await? {
-        if only.as_ref().is_some_and(|only| *only != entry.activation_id) {
+        *failures = 0;
+        *from = entry.position.saturating_add(1);
+        if only.is_some_and(|only| *only != entry.activation_id) {
             continue;
         }
         let line = row(&context.look(), &entry).join("  ");
         context.console.answer_line(&json::AuditEntry::from(entry), || line)?;
     }
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 fn row(look: &Look, entry: &v1::AuditEntry) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use elevate_proto::v1;
 use expect_test::expect;
-use tonic::Code;
+use tonic::{Code, Status};
 use v1::ActivationState as State;
 
 use super::bench::{Bench, ID, activation, ann, at, refusal};
@@ -138,10 +138,28 @@ async fn audit_list_shows_the_record() {
 
     let entries = [entry(0, "requested", Some(ann())), entry(1, "activated", None)];
     bench.broker.streams("stream_audit_entries", &entries, None);
+    // The broker ends a stream now and then: it is taken up behind the last entry.
+    bench.broker.streams(
+        "stream_audit_entries",
+        &[entry(2, "removed", None)],
+        Some(Status::unavailable("gone")),
+    );
+    bench.broker.fails("stream_audit_entries", Status::permission_denied("no longer"));
     let followed = bench.elevate(&["audit", "list", "--follow", "--output", "json"]).await;
+    assert_eq!(followed.exit, Exit::Refused);
+    let from: Vec<i64> = bench
+        .broker
+        .asked::<v1::StreamAuditEntriesRequest>("stream_audit_entries")
+        .iter()
+        .map(|asked| asked.from_position)
+        .collect();
+    assert_eq!(from, [0, 2, 3]);
     let events: Vec<serde_json::Value> =
         followed.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!([&events[0]["event"], &events[1]["event"]], ["requested", "activated"]);
+    assert_eq!(
+        [&events[0]["event"], &events[1]["event"], &events[2]["event"]],
+        ["requested", "activated", "removed"]
+    );
     assert!(!bench.broker.carried("stream_audit_entries").1, "a stream has no deadline");
 }
 

@@ -237,3 +237,24 @@ fn used_proofs_are_forgotten_only_when_old_in_time_and_in_entries() {
         assert_eq!((count(b"p"), count(b"q")), left, "after {entries} entries and {second} s");
     }
 }
+
+#[test]
+fn a_quiet_record_is_anchored_when_asked_and_a_backup_then_holds_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    block_on(async {
+        let store = open(folder.path());
+        for version in 1..4 {
+            store.note(policy(version, 5)).await.unwrap();
+        }
+        store.anchor().await.unwrap();
+        // What is refused goes the same way and writes nothing: two of them, and the anchor is written.
+        for _ in 0..2 {
+            assert!(store.note(policy(9, 6)).await.is_err());
+        }
+        let anchored = anchor::Anchor::find(folder.path()).unwrap().newest.unwrap();
+        assert_eq!(anchored.tree.size(), 3);
+        let backed_up = backup(folder.path(), &copy.path().join("copy")).unwrap();
+        assert_eq!((backed_up.entries, backed_up.while_running), (3, true));
+    });
+}
