@@ -8,7 +8,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 use uuid::Uuid;
 
-use crate::span;
+use crate::{PATIENCE, span};
 
 /// What somebody asks for.
 #[derive(Debug, Clone)]
@@ -295,13 +295,14 @@ impl Caller {
     pub async fn hears(&self, event: &str) -> Answer<api::AuditEntry> {
         let from = api::StreamAuditEntriesRequest { from_position: 0 };
         let mut entries = self.record().stream_audit_entries(self.call(from)).await?.into_inner();
-        while let Some(entry) = entries.next().await {
-            let entry = entry?;
+        let never = || Status::not_found(format!("the record says nothing of `{event}`"));
+        loop {
+            let next = tokio::time::timeout(PATIENCE, entries.next()).await;
+            let entry = next.ok().flatten().ok_or_else(never)??;
             if entry.event == event {
                 return Ok(entry);
             }
         }
-        Err(Status::not_found(format!("the record ended without `{event}`")))
     }
 }
 
