@@ -297,6 +297,15 @@ impl FromStr for AssignmentId {
     }
 }
 
+/// Whether a letter shows what it is: no control character, and none of those that are not seen and turn
+/// the order of the others (Unicode's bidirectional controls, UAX #9) or hide between them. Who approves
+/// a request must read what was written.
+pub fn is_plain(letter: char) -> bool {
+    let hidden = matches!(letter,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    !letter.is_control() && !hidden
+}
+
 /// Why the role is needed, in the asker's own words. Kept in the record, never in a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Justification(String);
@@ -322,9 +331,9 @@ impl FromStr for Justification {
 
     /// White space around it is dropped; what is left must be there, short enough, and on plain lines.
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let wanted = "a justification (1 to 1000 characters, no control characters)";
+        let wanted = "a justification (1 to 1000 characters, none of them a control character or hidden)";
         let words = text.trim();
-        let plain = words.chars().all(|c| c == '\n' || !c.is_control());
+        let plain = words.chars().all(|letter| letter == '\n' || is_plain(letter));
         if !words.is_empty() && words.chars().count() <= Self::MAX && plain {
             Ok(Self(words.to_owned()))
         } else {
@@ -347,7 +356,7 @@ impl Ticket {
 
     /// A ticket's number, and the system it is kept in (which may be empty).
     pub fn new(number: &str, system: &str) -> Result<Self, NameError> {
-        let fits = |text: &str| text.chars().count() <= Self::MAX && !text.chars().any(char::is_control);
+        let fits = |text: &str| text.chars().count() <= Self::MAX && text.chars().all(is_plain);
         if !number.trim().is_empty() && fits(number) && fits(system) {
             Ok(Self { number: number.trim().to_owned(), system: system.trim().to_owned() })
         } else {

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use elevate_core::binding::Digest;
-use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Ticket};
+use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Ticket, is_plain};
 use elevate_core::policy::{self, PolicyVersion};
 use elevate_core::term::Term;
 use elevate_proto::v1 as api;
@@ -100,10 +100,11 @@ pub(super) fn digest(text: &str) -> Result<Digest, Refusal> {
 /// A free text of one to `max` characters (or none, where `optional`).
 pub(super) fn words(field: &'static str, text: &str, max: usize, optional: bool) -> Result<String, Refusal> {
     let text = text.trim();
-    let plain = text.chars().all(|c| c == '\n' || !c.is_control());
+    let plain = text.chars().all(|letter| letter == '\n' || is_plain(letter));
     if text.chars().count() > max || !plain || (text.is_empty() && !optional) {
         let least = i32::from(!optional);
-        let problem = format!("must be {least} to {max} characters, without control characters");
+        let problem =
+            format!("must be {least} to {max} characters, without control characters or hidden ones");
         return Err(Refusal::Field { field, problem });
     }
     Ok(text.to_owned())

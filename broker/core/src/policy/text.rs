@@ -31,7 +31,7 @@ use jiff::SignedDuration;
 use super::{AuthContext, Bound, EligibleRole, Policy, ProofRule, Strength};
 use crate::approval::ApprovalRequirement;
 use crate::document::{Faults, Table};
-use crate::names::{RoleName, Scope, Subject, Target, Way};
+use crate::names::{RoleName, Scope, Subject, Target, Way, is_plain};
 use crate::term::Term;
 
 /// Everything wrong with a policy's text, each with its line.
@@ -222,8 +222,7 @@ impl FromStr for Title {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let fits =
-            !text.trim().is_empty() && text.chars().count() <= 120 && !text.chars().any(char::is_control);
+        let fits = !text.trim().is_empty() && text.chars().count() <= 120 && text.chars().all(is_plain);
         if fits {
             Ok(Self(text.trim().to_owned()))
         } else {
