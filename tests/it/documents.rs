@@ -29,10 +29,7 @@ async fn the_sample_policy_is_good_and_its_roles_can_be_activated_in_the_sandbox
 
 #[test]
 fn the_example_of_a_configuration_is_good() {
-    let Ok(text) = std::fs::read_to_string(deploy().join("elevated.example.toml")) else {
-        // Not every tree has one.
-        return;
-    };
+    let text = std::fs::read_to_string(deploy().join("elevated.example.toml")).unwrap();
     if let Err(faults) = Config::parse(&text, Path::new("."), []) {
         panic!("{faults}");
     }

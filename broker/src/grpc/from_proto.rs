@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use elevate_core::binding::Digest;
 use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Ticket, is_plain};
-use elevate_core::policy::{self, PolicyVersion};
-use elevate_core::term::Term;
+use elevate_core::policy::PolicyVersion;
+use elevate_core::term::{Term, TermError};
 use elevate_proto::v1 as api;
 
 use crate::ports::journal::Page;
@@ -31,23 +31,12 @@ pub(super) fn role(text: &str) -> Result<RoleName, Refusal> {
     field("role", text)
 }
 
-pub(super) fn term(role: &RoleName, seconds: i64) -> Result<Option<Term>, Refusal> {
+pub(super) fn term(seconds: i64) -> Result<Option<Term>, Refusal> {
     if seconds == 0 {
         return Ok(None);
     }
-    Term::from_seconds(seconds).map(Some).map_err(|error| {
-        let asked_too_much = seconds > i64::from(Term::LONGEST.seconds());
-        if asked_too_much {
-            // The longest of all is the nearest that can be said without an offer.
-            Refusal::Rule(policy::Refusal::TooLong {
-                role: role.clone(),
-                asked: Term::LONGEST,
-                longest: Term::LONGEST,
-            })
-        } else {
-            Refusal::Field { field: "term_seconds", problem: error.to_string() }
-        }
-    })
+    let refused = |error: TermError| Refusal::Field { field: "term_seconds", problem: error.to_string() };
+    Term::from_seconds(seconds).map(Some).map_err(refused)
 }
 
 pub(super) fn justification(text: &str) -> Result<Justification, Refusal> {
@@ -74,7 +63,7 @@ pub(super) fn wish(
     under: Option<api::Ticket>,
 ) -> Result<Wish, Refusal> {
     let role = role(role_text)?;
-    let term = term(&role, seconds)?;
+    let term = term(seconds)?;
     Ok(Wish { role, term, justification: justification(why)?, ticket: ticket(under)? })
 }
 

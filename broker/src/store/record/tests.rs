@@ -106,12 +106,14 @@ fn asked() -> impl Strategy<Value = Asked> {
         role_definition: RoleDefinitionId::from_uuid(role),
         scope,
     });
-    let justification = "[^\\pC]{0,10}[a-z][^\\pC]{0,10}(\n[^\\pC]{0,9})?".prop_map(|words| {
-        let justification: Justification = words.parse().unwrap();
-        justification
-    });
-    let ticket =
-        ("\\PC{0,9}x", "\\PC{0,9}").prop_map(|(number, system)| Ticket::new(&number, &system).unwrap());
+    let justification =
+        "[^\\pC\\p{Zl}\\p{Zp}]{0,10}[a-z][^\\pC\\p{Zl}\\p{Zp}]{0,10}(\n[^\\pC\\p{Zl}\\p{Zp}]{0,9})?"
+            .prop_map(|words| {
+                let justification: Justification = words.parse().unwrap();
+                justification
+            });
+    let ticket = ("[^\\pC\\p{Zl}\\p{Zp}]{0,9}x", "[^\\pC\\p{Zl}\\p{Zp}]{0,9}")
+        .prop_map(|(number, system)| Ticket::new(&number, &system).unwrap());
     let terms = (5_i64..=86_400).prop_map(|seconds| Term::from_seconds(seconds).unwrap());
     (
         (principals(), roles(), target, terms, proptest::option::of(times())),
