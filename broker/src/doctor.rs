@@ -81,6 +81,12 @@ pub async fn examine(config: &Config) -> Findings {
 /// The store, and what the policy in it manages.
 async fn record(findings: &mut Findings, config: &Config) -> Vec<Target> {
     let folder = config.store.folder.clone();
+    if !folder.join("log").exists() {
+        // Opening it would make one, perhaps as another user than the broker's.
+        findings
+            .well(format!("no record in {} yet: the broker makes it at its first start", folder.display()));
+        return Vec::new();
+    }
     let opened = tokio::task::spawn_blocking(move || Store::open(&store::Settings { folder })).await;
     let store = match opened {
         Ok(Ok(store)) => store,

@@ -228,6 +228,10 @@ impl Workflow {
         let version = before.map_or(0, |before| before.version);
         let recorded = self.ports.journal.append(id, version, events.clone()).await?;
         self.tally.recorded(before, &recorded, &events);
+        for event in &events {
+            tracing::info!(activation = %id, event = event.change.word(), role = %recorded.request.asked.role,
+                holder = %recorded.request.asked.principal.object, "recorded");
+        }
         // Nobody listening is no fault.
         let _ = self.changes.send(id);
         self.nudge.notify_one();

@@ -31,7 +31,8 @@ pub enum Actor {
 pub struct ProofShown {
     /// The token's own id (`uti`): kept so that it counts once.
     pub token: String,
-    /// The nonce it was bound by, base64url; empty where the policy asks for none.
+    /// What it counts once by: the nonce it was bound by, base64url; where the policy asks for none, the
+    /// person and the moment of the sign-in.
     pub nonce: String,
     /// When the person signed in.
     pub signed_in_at: Timestamp,

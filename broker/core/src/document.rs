@@ -117,15 +117,16 @@ impl Table {
     /// Every fault of syntax in it.
     pub fn parse(text: &str) -> Result<Self, Faults> {
         let (document, errors) = DeTable::parse_recoverable(text);
+        let lines = Lines::of(text);
         let mut faults = Faults::default();
         for error in errors {
-            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            let line = error.span().map_or(1, |span| lines.at(span.start));
             faults.push(&format!("line {line}"), "", error.message());
         }
         let root = Self {
             place: "line 1".to_owned(),
             path: String::new(),
-            entries: entries(text, document.get_ref()),
+            entries: entries(&lines, document.get_ref()),
             taken: BTreeMap::new(),
         };
         faults.or(Some(root))
@@ -347,16 +348,16 @@ fn insert(entries: &mut BTreeMap<String, Node>, keys: &[&str], node: Node, sourc
     }
 }
 
-fn entries(text: &str, table: &DeTable<'_>) -> BTreeMap<String, Node> {
+fn entries(lines: &Lines, table: &DeTable<'_>) -> BTreeMap<String, Node> {
     table
         .iter()
-        .map(|(key, value)| (key.get_ref().to_string(), node(text, key.span().start, value)))
+        .map(|(key, value)| (key.get_ref().to_string(), node(lines, key.span().start, value)))
         .collect()
 }
 
 /// A node stands where its key stands; an item of a list where it stands itself.
-fn node(text: &str, at: usize, value: &Spanned<DeValue<'_>>) -> Node {
-    let place = format!("line {}", line_of(text, at));
+fn node(lines: &Lines, at: usize, value: &Spanned<DeValue<'_>>) -> Node {
+    let place = format!("line {}", lines.at(at));
     let value = match value.get_ref() {
         DeValue::String(words) => Value::Text(words.to_string()),
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
@@ -365,17 +366,27 @@ fn node(text: &str, at: usize, value: &Spanned<DeValue<'_>>) -> Node {
         },
         DeValue::Boolean(truth) => Value::Truth(*truth),
         DeValue::Array(items) => {
-            Value::List(items.iter().map(|item| node(text, item.span().start, item)).collect())
+            Value::List(items.iter().map(|item| node(lines, item.span().start, item)).collect())
         }
-        DeValue::Table(table) => Value::Table(entries(text, table)),
+        DeValue::Table(table) => Value::Table(entries(lines, table)),
         DeValue::Float(_) => Value::Other("a fraction"),
         DeValue::Datetime(_) => Value::Other("a date"),
     };
     Node { place, value }
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|byte| *byte == b'\n').count().saturating_add(1)
+/// Where the lines of a text begin, so that a place in it is found without reading it again.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line, from 1, that this byte stands in.
+    fn at(&self, byte: usize) -> usize {
+        self.0.partition_point(|end| *end < byte).saturating_add(1)
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use uuid::Uuid;
 use crate::ports::verifier::TokenRefusal;
 use crate::workflow::Refusal;
 
+/// How much of a policy's faults is told at once: an error travels in headers, and they are bounded.
+const FAULTS_BYTES_MAX: usize = 4 * 1024;
+
 /// The `domain` of every error.
 const DOMAIN: &str = "elevate";
 
@@ -35,8 +38,19 @@ pub(super) fn from(refusal: &Refusal) -> Status {
             details.add_bad_request_violation("ticket", refusal.to_string());
         }
         Refusal::PolicyInvalid(faults) => {
-            for fault in faults.iter() {
-                details.add_bad_request_violation(format!("{}: {}", fault.place, fault.key), &fault.problem);
+            let mut bytes = 0_usize;
+            for (nth, fault) in faults.iter().enumerate() {
+                let place = match fault.key.as_str() {
+                    "" => fault.place.clone(),
+                    key => format!("{}: {key}", fault.place),
+                };
+                bytes = bytes.saturating_add(place.len()).saturating_add(fault.problem.len());
+                if bytes > FAULTS_BYTES_MAX {
+                    let left = faults.iter().count().saturating_sub(nth);
+                    details.add_bad_request_violation("", format!("and {left} more; mend these first"));
+                    break;
+                }
+                details.add_bad_request_violation(place, &fault.problem);
             }
         }
         Refusal::Unreachable(unreachable) => {
@@ -47,7 +61,10 @@ pub(super) fn from(refusal: &Refusal) -> Status {
         }
         _ => {}
     }
-    Status::with_error_details(code(refusal), refusal.to_string(), details)
+    // What is in the details need not be in the text too: both travel as headers.
+    let text = refusal.to_string();
+    let text = text.lines().next().unwrap_or_default();
+    Status::with_error_details(code(refusal), text, details)
 }
 
 /// No `_`: a new refusal must be given its code here.

@@ -46,13 +46,13 @@ pub(super) fn shown(
     }
     let signed_in_at = fresh(claims, wanted.rule.freshness, settings, now)?;
     let (methods, contexts) = strong(claims, wanted.rule, settings)?;
-    Ok(ProofShown {
-        token: vouched.token_id,
-        nonce: nonce.unwrap_or_default().to_owned(),
-        signed_in_at,
-        methods,
-        contexts,
-    })
+    // A refreshed session gives new tokens of one sign-in, each with an id of its own and no nonce: where
+    // nothing binds the token, it is the sign-in that counts once.
+    let mark = match wanted.rule.bound {
+        Bound::Nonce => nonce.unwrap_or_default().to_owned(),
+        Bound::Loose => format!("sign-in of {} at {}", vouched.principal, signed_in_at.as_second()),
+    };
+    Ok(ProofShown { token: vouched.token_id, nonce: mark, signed_in_at, methods, contexts })
 }
 
 /// An access token proves nothing about a sign-in, even one that names the same client.

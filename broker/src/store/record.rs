@@ -25,7 +25,7 @@ pub(super) const FORMAT: u32 = 1;
 pub(super) const EVENT_MAX: usize = 64 * 1024;
 
 /// The longest leaf that holds a policy, which is the only text that grows with the house.
-pub(super) const POLICY_MAX: usize = 1024 * 1024;
+pub(super) const POLICY_MAX: usize = 1024 * 1024 + 4096;
 
 /// How long a leaf that says this may be.
 pub(super) const fn most_bytes(said: &Said) -> usize {

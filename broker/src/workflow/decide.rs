@@ -10,6 +10,9 @@ use super::{InForce, Refusal, Workflow, groups_among, person};
 use crate::ports::journal::{Filter, Found, Page, Recorded};
 use crate::ports::verifier::{Caller, Challenge, Wanted};
 
+/// How many waiting requests one look goes through, the newest first. More than people can answer.
+const LOOKED_THROUGH: usize = 10_000;
+
 /// A yes, as it comes in.
 #[derive(Debug, Clone, Copy)]
 pub struct Yes<'a> {
@@ -33,11 +36,21 @@ impl Workflow {
     pub async fn pending(&self, caller: &Caller, page: &Page) -> Result<Found, Refusal> {
         person(caller)?;
         let filter = Filter { awaiting_only: true, ..Filter::default() };
-        let mut found = self.ports.journal.find(&filter, page).await?;
-        let groups = found.activations.iter().flat_map(|waiting| groups_named(&waiting.request.requirements));
+        // All that wait are looked at, and only then counted: a page that is short, or a token that names
+        // what was passed over, would tell of requests that are none of the caller's business.
+        let (mut waiting, mut after) = (Vec::new(), page.after);
+        while waiting.len() < LOOKED_THROUGH {
+            let found = self.ports.journal.find(&filter, &Page { limit: 500, after }).await?;
+            waiting.extend(found.activations);
+            after = found.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let groups = waiting.iter().flat_map(|waiting| groups_named(&waiting.request.requirements));
         let standing = self.standing(caller.principal, &groups.collect()).await?;
         let now = self.now();
-        found.activations.retain(|waiting| {
+        waiting.retain(|waiting| {
             let request = &waiting.request;
             let mine = approval::may_approve(
                 &request.requirements,
@@ -49,7 +62,10 @@ impl Workflow {
                 matches!(waiting.state, State::AwaitingApproval { lapses_at } if now.latest() < lapses_at);
             mine.is_ok() && open
         });
-        Ok(found)
+        let more = waiting.len() > page.limit;
+        waiting.truncate(page.limit);
+        let next = waiting.last().filter(|_| more).map(|last| last.id);
+        Ok(Found { activations: waiting, next })
     }
 
     /// What would be approved, and what to sign in for. Changes nothing.

@@ -70,6 +70,10 @@ impl Workflow {
         if current != planned {
             return Err(Refusal::PolicyMoved { is: current.0 });
         }
+        if let Some(applied) = self.ports.journal.policy().await?.filter(|applied| applied.text == text) {
+            // Word for word what is in force: nothing to put on record.
+            return Ok(applied);
+        }
         let version = current.next();
         let at = self.now().latest();
         let applied = AppliedPolicy { version, text: text.to_owned(), by: caller.principal, at };

@@ -60,7 +60,10 @@ impl Workflow {
         let _writer = self.locks.lock(id).await;
         let recorded = self.load(id).await?;
         let change = match &recorded.state {
-            State::Requested | State::AwaitingApproval { .. } | State::Scheduled { .. } => Change::Withdrawn,
+            // Not withdrawn: that is the asker's own word, and it has no room for the reason.
+            State::Requested | State::AwaitingApproval { .. } | State::Scheduled { .. } => {
+                Change::Refused { reason: format!("revoked before it began: {reason}") }
+            }
             State::Activating { .. } | State::Active { .. } => {
                 Change::RevocationBegun(Cause::Revoked { reason: reason.to_owned() })
             }

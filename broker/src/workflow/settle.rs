@@ -32,7 +32,7 @@ impl Workflow {
     /// # Errors
     /// The store failed; the process must end.
     pub async fn settle(&self, id: ActivationId) -> Result<Next, StoreFault> {
-        let _writer = self.locks.lock(id).await;
+        let writer = self.locks.lock(id).await;
         let Some(mut recorded) = self.ports.journal.load(id).await? else { return Ok(Next::Never) };
         loop {
             let now = self.now();
@@ -47,6 +47,8 @@ impl Workflow {
                 Err(other) => {
                     tracing::error!(activation = %id, reason = other.reason(), "a step could not be recorded");
                     let again = after(self.now(), Duration::from_secs(1));
+                    // Whoever wants to revoke it need not wait with us.
+                    drop(writer);
                     self.ports.clock.sleep_until(again).await;
                     return Ok(Next::At(again));
                 }

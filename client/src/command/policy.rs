@@ -109,7 +109,7 @@ fn planned(look: &Look, plan: &v1::PlanPolicyResponse) -> String {
         version => format!("version {version} is in force"),
     };
     if plan.changes.is_empty() {
-        return format!("Nothing changes; {from}");
+        return format!("No role changes; {from}");
     }
     let mut text = format!("{from}; this would change:");
     for change in &plan.changes {

@@ -68,7 +68,10 @@ pub(crate) async fn load(context: &mut Context, broker: &str) -> Result<Option<S
     let path = file_path(folder, broker);
     match fs::read(&path).map(zeroize::Zeroizing::new) {
         // One that cannot be read (of another version, say) is none: signing in again mends it.
-        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+        // Two brokers' names may make one file name: the session says whose it is.
+        Ok(text) => {
+            Ok(serde_json::from_slice(&text).ok().filter(|session: &Session| session.broker == broker))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(broken(format!("cannot read `{}`: {error}", path.display()))),
     }

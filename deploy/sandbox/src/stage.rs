@@ -130,6 +130,14 @@ impl Broker {
         anyhow::bail!("it was not ready within 30 s")
     }
 
+    /// Waits until it ends by itself, and says how.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub async fn ended(&mut self) -> Result<std::process::ExitStatus> {
+        Ok(self.child.wait().await?)
+    }
+
     /// SIGKILL: no handler runs, nothing is flushed.
     ///
     /// # Errors

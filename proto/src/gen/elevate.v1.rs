@@ -2041,7 +2041,7 @@ pub struct ListPendingApprovalsResponse {
     /// Newest first.
     #[prost(message, repeated, tag = "1")]
     pub activations: ::prost::alloc::vec::Vec<Activation>,
-    /// Empty on the last page. A page may hold fewer than asked and still not be the last.
+    /// Empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
@@ -2772,8 +2772,8 @@ pub mod revocation_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Takes one activation away, whatever state it is in: a held role is revoked, a waiting request is
-        /// withdrawn. On disk when this returns; the removal follows and is never given up. Safe to repeat.
+        /// Takes one activation away, whatever state it is in: a held role is revoked, and a waiting
+        /// request fails, both with the reason. On disk when this returns; the removal follows and is never given up. Safe to repeat.
         /// Errors: NOT_ALLOWED, ACTIVATION_NOT_FOUND, WRONG_STATE (it is over already).
         pub async fn revoke_activation(
             &mut self,
@@ -2837,8 +2837,8 @@ pub mod revocation_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with RevocationServiceServer.
     #[async_trait]
     pub trait RevocationService: std::marker::Send + std::marker::Sync + 'static {
-        /// Takes one activation away, whatever state it is in: a held role is revoked, a waiting request is
-        /// withdrawn. On disk when this returns; the removal follows and is never given up. Safe to repeat.
+        /// Takes one activation away, whatever state it is in: a held role is revoked, and a waiting
+        /// request fails, both with the reason. On disk when this returns; the removal follows and is never given up. Safe to repeat.
         /// Errors: NOT_ALLOWED, ACTIVATION_NOT_FOUND, WRONG_STATE (it is over already).
         async fn revoke_activation(
             &self,
@@ -3242,6 +3242,7 @@ pub mod policy_service_client {
         }
         /// Puts a policy into force as the next version. Live activations keep the terms they were asked
         /// under. Needs the app role of a policy admin.
+        /// A text that is in force already, word for word, is applied without a new version.
         /// Errors: NOT_ALLOWED, POLICY_INVALID, POLICY_MOVED.
         pub async fn apply_policy(
             &mut self,
@@ -3314,6 +3315,7 @@ pub mod policy_service_server {
         >;
         /// Puts a policy into force as the next version. Live activations keep the terms they were asked
         /// under. Needs the app role of a policy admin.
+        /// A text that is in force already, word for word, is applied without a new version.
         /// Errors: NOT_ALLOWED, POLICY_INVALID, POLICY_MOVED.
         async fn apply_policy(
             &self,

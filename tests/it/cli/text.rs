@@ -338,7 +338,7 @@ async fn the_policy_is_planned_applied_and_shown() {
           Version 2 of the policy is in force
 
         eve$ elevate policy plan FOLDER/policy.toml
-          Nothing changes; version 2 is in force
+          No role changes; version 2 is in force
 
     "#]]
     .assert_eq(session.told());

@@ -169,5 +169,5 @@ async fn a_program_revokes_and_sweeps_and_does_nothing_that_only_a_person_may() 
             refused(&world, what, async { answer }, PermissionDenied, "PEOPLE_ONLY").await;
         }
     }
-    assert_eq!(world.grpc("ann").show(&asked.id).await.unwrap().outcome(), elevate_tests::Outcome::Withdrawn);
+    assert_eq!(world.grpc("ann").show(&asked.id).await.unwrap().outcome(), elevate_tests::Outcome::Failed);
 }

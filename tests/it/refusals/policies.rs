@@ -71,7 +71,12 @@ async fn a_policy_planned_against_an_older_one_is_not_applied() {
         assert!(told.text.contains("version 1"), "{}", told.text);
     }
     refused(&world, "negative", eve.apply(POLICY, -1), InvalidArgument, "FIELD_INVALID").await;
-    assert_eq!(eve.apply(POLICY, 1).await.unwrap().version, 2);
+    let other = format!("{POLICY}# another\n");
+    assert_eq!(eve.apply(&other, 1).await.unwrap().version, 2);
+    // Word for word what is in force is no new version, however often it is applied.
+    let record = world.whole().await;
+    assert_eq!(eve.apply(&other, 2).await.unwrap().version, 2);
+    assert_eq!(world.whole().await, record);
 }
 
 #[tokio::test]
@@ -79,9 +84,9 @@ async fn two_policies_applied_at_one_moment_follow_each_other_or_one_is_refused(
     let world = World::start().await;
     let eve = world.grpc("eve");
     let calls: Vec<_> = (0..6)
-        .map(|_| {
+        .map(|nth| {
             let eve = eve.clone();
-            tokio::spawn(async move { eve.apply(POLICY, 1).await })
+            tokio::spawn(async move { eve.apply(&format!("{POLICY}# another {nth}\n"), 1).await })
         })
         .collect();
     let mut applied = 0;

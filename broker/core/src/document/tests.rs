@@ -48,3 +48,13 @@ fn what_overrides_a_value_is_named_as_its_place() {
         "ELEVATE_LOG__LIMIT: `log.limit` must be a whole number from 0 to 9"
     );
 }
+
+#[test]
+fn the_place_is_found_at_once_however_long_the_text_is() {
+    // A policy's largest text, all of it items: it was read again from its beginning for each of them.
+    let text = format!("a = [\n{}\n]\nb = 2\n", "1,".repeat(500_000));
+    let mut root = Table::parse(&text).unwrap();
+    let mut faults = Faults::default();
+    root.text::<String>("b", &mut faults);
+    assert_eq!(faults.to_string(), "line 4: `b` must be a text in quotes, not a number");
+}

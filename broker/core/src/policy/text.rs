@@ -41,6 +41,11 @@ pub type PolicyFaults = Faults;
 const TEXT_MAX: usize = 1024 * 1024;
 const ROLES_MAX: usize = 1000;
 
+/// The most people and groups in one list, and the most requirements of one role: a request carries those
+/// it was asked under, and has to fit an entry of the record.
+const SUBJECTS_MAX: usize = 100;
+const REQUIREMENTS_MAX: usize = 10;
+
 /// Reads a policy.
 ///
 /// # Errors
@@ -93,6 +98,10 @@ fn role(mut table: Table, names: &mut BTreeSet<RoleName>, faults: &mut Faults) -
         .into_iter()
         .map(|table| requirement(table, faults))
         .collect::<Vec<_>>();
+    if approval.len() > REQUIREMENTS_MAX {
+        let problem = format!("stands there {} times; {REQUIREMENTS_MAX} is the most", approval.len());
+        table.fault(faults, "approval", problem);
+    }
     let proof_table = table.table("proof", faults);
     let proof = proof(proof_table, faults);
     if way == Some(Way::Pim)
@@ -174,6 +183,10 @@ fn subjects(table: &mut Table, key: &str, faults: &mut Faults) -> Option<Vec<Sub
     let subjects: Vec<Subject> = table.texts(key, faults)?;
     if subjects.is_empty() {
         table.fault(faults, key, "names nobody");
+    }
+    if subjects.len() > SUBJECTS_MAX {
+        let problem = format!("names {}; {SUBJECTS_MAX} is the most: use a group", subjects.len());
+        table.fault(faults, key, problem);
     }
     let distinct = subjects.iter().collect::<BTreeSet<_>>().len();
     if distinct != subjects.len() {

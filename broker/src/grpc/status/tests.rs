@@ -108,3 +108,17 @@ fn the_directorys_own_wish_is_passed_on() {
         (Code::ResourceExhausted, "you are over the rate of calls; try again in 2 s")
     );
 }
+
+#[test]
+fn an_error_has_room_for_some_faults_and_says_how_many_more_there_are() {
+    let mut faults = Faults::default();
+    for nth in 0..3000 {
+        faults.push(&format!("line {nth}"), "role[0].longest", "is wrong: it is no length of time at all");
+    }
+    let status = from(&Refusal::PolicyInvalid(faults));
+    assert_eq!(status.message(), "the policy has 3000 faults; nothing was applied");
+    let told = status.get_error_details().bad_request().unwrap().field_violations.clone();
+    assert!(status.details().len() < 8 * 1024, "{}", status.details().len());
+    assert_eq!(told[0].field, "line 0: role[0].longest");
+    assert_eq!(told.last().unwrap().description, format!("and {} more; mend these first", 3001 - told.len()));
+}

@@ -180,3 +180,13 @@ async fn the_overdue_are_counted_with_the_stuck_however_many_there_are() {
     assert_eq!((overdue.count, overdue.stuck, overdue.shown.len()), (111, 1, 100));
     assert_eq!(world.store.census().await.unwrap().iter().map(|(_, n)| n).sum::<u64>(), 111);
 }
+
+#[tokio::test]
+async fn a_waiting_request_that_is_revoked_is_over_and_its_asker_reads_why() {
+    let world = World::new().await;
+    let waiting = world.asked(BEN, "admin").await;
+    world.workflow.revoke(&with(EVE, AppRole::Revoker), waiting, "incident 7").await.unwrap();
+    let reason = "revoked before it began: incident 7".to_owned();
+    assert_eq!(world.outcome(waiting).await, Outcome::Failed { reason });
+    assert_eq!(world.workflow.withdraw(&person(BEN), waiting).await.unwrap_err().reason(), "WRONG_STATE");
+}

@@ -106,6 +106,22 @@ async fn pending_is_what_waits_for_this_person() {
 }
 
 #[tokio::test]
+async fn a_page_of_pending_tells_nothing_of_what_is_passed_over() {
+    let world = World::new().await;
+    let older = world.asked(ANN, "admin").await;
+    let newer = world.asked(BEN, "admin").await;
+    let one = Page { limit: 1, after: None };
+    let page = async |who, page: &Page| {
+        let found = world.workflow.pending(&person(who), page).await.unwrap();
+        (found.activations.iter().map(|recorded| recorded.id).collect::<Vec<_>>(), found.next)
+    };
+    // Nothing waits for her, so there is nothing to go on with.
+    assert_eq!(page(EVE, &one).await, (vec![], None));
+    assert_eq!(page(LEA, &one).await, (vec![newer], Some(newer)));
+    assert_eq!(page(LEA, &Page { limit: 1, after: Some(newer) }).await, (vec![older], None));
+}
+
+#[tokio::test]
 async fn what_only_some_may_do_nobody_else_does() {
     let world = World::new().await;
     let id = world.held(ANN, "reader").await;

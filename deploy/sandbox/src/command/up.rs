@@ -15,7 +15,7 @@ pub(crate) const POLICY: &str = include_str!("../../../policy.sample.toml");
 /// What `up` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Where everything is kept: certificates, the record, sessions.
+    /// Where everything is kept: certificates, the record (begun anew at every start), sessions.
     #[arg(long, default_value = FOLDER, value_name = "FOLDER")]
     folder: PathBuf,
     /// Where the tenant listens; loopback only.
@@ -37,15 +37,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let tenant = Tenant::start(settings).await?;
     let admin = stage::free_port()?;
     let config = folder.join("elevated.toml");
-    // A tenant that begins anew knows nothing of what an older record says was granted in it.
-    let store = folder.join("record");
-    if store.exists() {
-        std::fs::remove_dir_all(&store).context("the record of the last time cannot be removed")?;
-    }
+    let store = folder.join("sandbox-record");
+    begin_anew(&store)?;
     std::fs::write(&config, stage::configuration(&tenant, arguments.broker, admin, &store)?)?;
     std::fs::write(folder.join("policy.toml"), POLICY)?;
     let program = std::env::current_exe()?;
-    let broker =
+    let mut broker =
         Broker::start(&program, &config, arguments.broker, admin, &folder.join("elevated.log")).await?;
 
     let address = format!("localhost:{}", arguments.broker.port());
@@ -56,8 +53,29 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         anyhow::ensure!(told.exit == elevate_client::Exit::Ok, "eve could not {words:?}: {}", told.err);
     }
     say(&description(&tenant, &broker, &address, &program, &folder))?;
-    tokio::signal::ctrl_c().await.context("cannot wait for an interrupt")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for an interrupt")?,
+        ended = broker.ended() => {
+            let again = format!("{} broker --config {}", program.display(), config.display());
+            say(&format!("\nThe broker ended by itself ({}). The tenant goes on; to start it again:\n  {again}\n", ended?))?;
+            return Ok(tokio::signal::ctrl_c().await?);
+        }
+    }
     broker.stop().await
+}
+
+/// Removes the record of the last time: a tenant that begins anew knows nothing of what an older record
+/// says was granted in it. Not under the feet of a broker that still runs.
+fn begin_anew(store: &std::path::Path) -> Result<()> {
+    if !store.exists() {
+        return Ok(());
+    }
+    if let Ok(lock) = std::fs::File::open(store.join("lock")) {
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).ok().with_context(
+            || format!("{} is in use by a broker that still runs; stop that one first", store.display()),
+        )?;
+    }
+    std::fs::remove_dir_all(store).context("the record of the last time cannot be removed")
 }
 
 fn description(
