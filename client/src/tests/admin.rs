@@ -226,7 +226,7 @@ async fn policy_plan_shows_what_would_change() {
     let bench = Bench::signed_in().await;
     bench.broker.says("plan_policy", &v1::PlanPolicyResponse { current_version: 3, changes: vec![] });
     expect![[r#"
-        out: Nothing changes; version 3 is in force
+        out: No role changes; version 3 is in force
         exit: 0
     "#]]
     .assert_eq(&bench.elevate(&["policy", "plan", file.to_str().unwrap()]).await.all());
