@@ -109,7 +109,7 @@ impl Api {
         F: Future<Output = Result<T, Refusal>> + Send,
         R: FnOnce(Self, Caller, M) -> F + Send + 'static,
     {
-        let caller = self.caller(request.metadata()).await?;
+        let caller = self.caller(&request).await?;
         let message = request.into_inner();
         let api = self.clone();
         let answered = tokio::spawn(async move {

@@ -107,7 +107,7 @@ impl ActivationService for Api {
         &self,
         request: Request<api::WatchActivationRequest>,
     ) -> Result<Response<Self::WatchActivationStream>, Status> {
-        let caller = self.caller(request.metadata()).await?;
+        let caller = self.caller(&request).await?;
         let api::WatchActivationRequest { id } = request.into_inner();
         let id = from_proto::activation_id(&id).map_err(|refusal| status::from(&refusal))?;
         let open = self.inner.streams.open(caller.principal)?;

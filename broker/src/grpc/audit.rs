@@ -65,7 +65,7 @@ impl AuditService for Api {
         &self,
         request: Request<api::StreamAuditEntriesRequest>,
     ) -> Result<Response<Self::StreamAuditEntriesStream>, Status> {
-        let caller = self.caller(request.metadata()).await?;
+        let caller = self.caller(&request).await?;
         let refused = |refusal: Refusal| status::from(&refusal);
         let mut from = start(request.into_inner().from_position, "").map_err(refused)?;
         let open = self.inner.streams.open(caller.principal)?;
