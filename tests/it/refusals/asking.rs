@@ -1,7 +1,7 @@
 //! What may not be asked for.
 
 use elevate_proto::v1 as api;
-use elevate_sandbox::people::{ANN, GLOBAL_READER};
+use elevate_sandbox::people::{ANN, BOB, GLOBAL_READER};
 use elevate_tests::{State, Wish, World, told, wish};
 use tonic::Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unavailable};
 use tonic::{Code, Status};
@@ -87,6 +87,36 @@ async fn what_cannot_be_asked_for_is_refused_with_the_field_that_is_wrong() {
         let told = refused(&world, what, ann.request(message), InvalidArgument, reason).await;
         assert_eq!(fields(&told), [field], "{what}, asked for unprepared");
     }
+}
+
+#[tokio::test]
+async fn a_refused_attempt_is_on_record_with_who_what_and_why_its_preparation_too() {
+    let world = World::start().await;
+    let (ann, bob) = (world.grpc("ann"), world.grpc("bob"));
+    ann.prepare(&wish("no-such-role")).await.unwrap_err();
+    let own = bob.ask(&wish("groups-admin")).await.unwrap();
+    bob.prepare_approval(&own.id).await.unwrap_err();
+    ann.deactivate(&own.id).await.unwrap_err();
+    // To look is no attempt.
+    ann.show(&own.id).await.unwrap_err();
+    let refused: Vec<_> = world.grpc("eve").audit().await.unwrap();
+    let refused: Vec<_> = refused
+        .iter()
+        .filter(|entry| entry.event == "attempt-refused")
+        .map(|entry| {
+            let detail = |key: &str| entry.details.get(key).map(String::as_str).unwrap_or_default();
+            let who = entry.actor.as_ref().unwrap().object_id.as_str();
+            (who, detail("attempt"), detail("reason"), entry.role.as_str(), entry.activation_id.as_str())
+        })
+        .collect();
+    assert_eq!(
+        refused,
+        [
+            (ANN.id, "PrepareActivation", "ROLE_NOT_OFFERED", "no-such-role", ""),
+            (BOB.id, "PrepareApproval", "OWN_APPROVAL", "", own.id.as_str()),
+            (ANN.id, "DeactivateActivation", "ACTIVATION_NOT_FOUND", "", own.id.as_str()),
+        ]
+    );
 }
 
 #[tokio::test]
