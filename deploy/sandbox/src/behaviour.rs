@@ -19,6 +19,8 @@ pub struct Behaviour {
     pub unguarded_acrs: bool,
     /// What a second identical `roleAssignments` POST is told.
     pub duplicate: Duplicate,
+    /// What is told who removes a member or owner that is none.
+    pub absent_member: AbsentMember,
     /// Whether the tenant has the licence that PIM needs.
     pub premium: bool,
     /// How many entries a page of a listing has when `$top` does not say.
@@ -47,6 +49,16 @@ pub enum Duplicate {
     Conflict,
 }
 
+/// The two answers that Graph is known to give to the removal of a reference that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AbsentMember {
+    /// 404 `Request_ResourceNotFound`.
+    NotFound,
+    /// 400 `Request_BadRequest`.
+    BadRequest,
+}
+
 impl Default for Behaviour {
     fn default() -> Self {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
@@ -58,6 +70,7 @@ impl Default for Behaviour {
             contexts: BTreeMap::from([("c1".to_owned(), Strength::Mfa)]),
             unguarded_acrs: true,
             duplicate: Duplicate::BadRequest,
+            absent_member: AbsentMember::NotFound,
             premium: true,
             page_size: 100,
             backdate_seconds: 300,

@@ -4,17 +4,21 @@
 //! late, is the business of the `graph` module and of [`Lag`]. PIM's own clockwork runs whenever somebody
 //! looks: everything due by then has happened, at the time it was due.
 
+mod groups;
 mod lag;
 mod pim;
 mod problem;
 mod roles;
 mod state;
 
+pub use groups::{Membership, Relation};
 pub use lag::{Lag, Life};
 pub use pim::{Schedule, ScheduleRequest};
 pub use roles::Assignment;
 pub use state::User;
 
+pub(crate) use groups::{Group, person};
+pub(crate) use lag::View;
 pub(crate) use pim::{End, Wish};
 pub(crate) use problem::Problem;
 pub(crate) use state::{ObjectKind, State};
@@ -102,7 +106,13 @@ impl Directory {
 
     /// Lets a person sign in, or not.
     pub fn set_enabled(&self, who: &str, enabled: bool) -> Result<()> {
-        self.user_change(who, |user| user.enabled = enabled)
+        let now = self.clock.now();
+        self.user_change(who, |user| {
+            if user.enabled != enabled {
+                user.enabled = enabled;
+                user.switched = now;
+            }
+        })
     }
 
     /// Shorthand for [`Directory::set_enabled`] with `false`.
@@ -127,37 +137,51 @@ impl Directory {
     /// The object ids directly in a group.
     #[must_use]
     pub fn members(&self, group: &str) -> Vec<String> {
-        self.look(|state| state.members_of(group).map(str::to_owned).collect())
+        self.related(group, Relation::Member)
     }
 
-    /// Puts a person or a group into a group; nothing happens if it is there.
+    /// The object ids of a group's owners.
+    #[must_use]
+    pub fn owners(&self, group: &str) -> Vec<String> {
+        self.related(group, Relation::Owner)
+    }
+
+    /// Puts a person or a group into a group, whatever kind of group it is; nothing happens if it is there.
     pub fn add_member(&self, group: &str, member: &str) -> Result<()> {
-        self.change(|state, now| {
-            state.group(group).with_context(|| format!("there is no group `{group}`"))?;
-            state.kind_of(member).with_context(|| format!("there is no object `{member}`"))?;
-            state.add_member(group, member, now);
-            Ok(())
-        })
+        self.relate(group, Relation::Member, member)
+    }
+
+    /// Makes somebody an owner of a group; nothing happens if they are one.
+    pub fn add_owner(&self, group: &str, owner: &str) -> Result<()> {
+        self.relate(group, Relation::Owner, owner)
     }
 
     /// Takes somebody out of a group. `false` if they were not in it.
     #[must_use]
     pub fn remove_member(&self, group: &str, member: &str) -> bool {
-        self.change(|state, now| state.remove_member(group, member, now))
+        self.change(|state, now| state.unrelate(group, Relation::Member, member, now))
+    }
+
+    /// Takes a group away from an owner, be it the last one. `false` if they were none.
+    #[must_use]
+    pub fn remove_owner(&self, group: &str, owner: &str) -> bool {
+        self.change(|state, now| state.unrelate(group, Relation::Owner, owner, now))
     }
 
     /// Adds an empty group and gives its object id.
     #[must_use]
     pub fn add_group(&self, name: &str, role_assignable: bool) -> String {
+        let (id, name) = (uuid::Uuid::new_v4().to_string(), name.to_owned());
         self.change(|state, now| {
-            state.add_group(&uuid::Uuid::new_v4().to_string(), name, role_assignable, now)
+            let life = Life::from(now);
+            state.add_group(Group { id, name, role_assignable, rule: None, synced: false, life })
         })
     }
 
     /// Every group that the object is in, also by way of other groups.
     #[must_use]
     pub fn groups_of(&self, object: &str) -> Vec<String> {
-        self.look(|state| state.groups_of(object))
+        self.look(|state| state.groups_of(object, View::TRUTH))
     }
 
     /// The Graph permissions of an application.
@@ -170,6 +194,14 @@ impl Directory {
     pub fn set_permissions<'a>(&self, app: &App, permissions: impl IntoIterator<Item = &'a str>) {
         let permissions = permissions.into_iter().map(str::to_owned).collect();
         self.change(|state, _| state.permissions.insert(app.client_id.to_owned(), permissions));
+    }
+
+    /// Takes one Graph permission from an application. `false` if it did not have it.
+    #[must_use]
+    pub fn take_permission(&self, app: &App, permission: &str) -> bool {
+        self.change(|state, _| {
+            state.permissions.get_mut(app.client_id).is_some_and(|held| held.remove(permission))
+        })
     }
 
     /// How far Graph lags behind.
@@ -204,6 +236,19 @@ impl Directory {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.settle(now);
         f(&mut state, now)
+    }
+
+    fn related(&self, group: &str, relation: Relation) -> Vec<String> {
+        self.look(|state| state.related(group, relation, View::TRUTH).map(|m| m.object.clone()).collect())
+    }
+
+    fn relate(&self, group: &str, relation: Relation, object: &str) -> Result<()> {
+        self.change(|state, now| {
+            state.group(group).with_context(|| format!("there is no group `{group}`"))?;
+            state.kind_of(object).with_context(|| format!("there is no object `{object}`"))?;
+            state.relate(group, relation, object, None, now);
+            Ok(())
+        })
     }
 
     fn user_change(&self, who: &str, f: impl FnOnce(&mut User)) -> Result<()> {

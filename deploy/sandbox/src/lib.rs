@@ -29,7 +29,7 @@ pub mod mint;
 pub use mint::{Key, Mint, SignIn, Signature};
 
 mod behaviour;
-pub use behaviour::{Behaviour, Duplicate, OptedIn};
+pub use behaviour::{AbsentMember, Behaviour, Duplicate, OptedIn};
 
 mod calls;
 pub use calls::{Call, Calls};

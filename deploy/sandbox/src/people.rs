@@ -36,8 +36,12 @@ pub const CAROL: Person = person("carol", "Carol Cooper", "5a4db0c5-0000-4000-80
 pub const DAVE: Person = person("dave", "Dave Dyer", "5a4db0c5-0000-4000-8000-000000000004");
 /// Changes the policy, reads the audit and revokes: holds every app role of the broker's API.
 pub const EVE: Person = person("eve", "Eve Ealdor", "5a4db0c5-0000-4000-8000-000000000005");
+/// Comes when nobody else is there: for emergencies.
+pub const FRANK: Person = person("frank", "Frank Fisher", "5a4db0c5-0000-4000-8000-000000000006");
+/// Changes the policy, and nothing else: the second person that a change needs.
+pub const GRACE: Person = person("grace", "Grace Gardner", "5a4db0c5-0000-4000-8000-000000000007");
 /// Everybody who is there from the start.
-pub const EVERYBODY: [Person; 5] = [ANN, BOB, CAROL, DAVE, EVE];
+pub const EVERYBODY: [Person; 7] = [ANN, BOB, CAROL, DAVE, EVE, FRANK, GRACE];
 
 /// A group that is there from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,33 +52,51 @@ pub struct Group {
     pub id: &'static str,
     /// Whether it can hold directory roles (`isAssignableToRole`).
     pub role_assignable: bool,
+    /// The rule that fills it, if it is a dynamic one. The sandbox does not evaluate it.
+    pub rule: Option<&'static str>,
+    /// Whether it is synchronised from the premises (`onPremisesSyncEnabled`).
+    pub synced: bool,
     /// Object ids of the people and groups directly in it.
     pub members: &'static [&'static str],
+    /// Object ids of its owners.
+    pub owners: &'static [&'static str],
 }
 
 /// Bob and Carol.
-pub const APPROVERS: Group = Group {
-    name: "Approvers",
-    id: "5a4db0c5-0000-4000-8000-000000000101",
-    role_assignable: false,
-    members: &[BOB.id, CAROL.id],
-};
+pub const APPROVERS: Group =
+    Group { members: &[BOB.id, CAROL.id], ..group("Approvers", "5a4db0c5-0000-4000-8000-000000000101") };
 /// Ann and Dave, and through [`APPROVERS`] Bob and Carol: a group with a group in it.
 pub const STAFF: Group = Group {
-    name: "Staff",
-    id: "5a4db0c5-0000-4000-8000-000000000102",
-    role_assignable: false,
     members: &[ANN.id, DAVE.id, APPROVERS.id],
+    ..group("Staff", "5a4db0c5-0000-4000-8000-000000000102")
 };
 /// Role-assignable, with nobody in it.
-pub const HELPDESK: Group = Group {
-    name: "Helpdesk",
-    id: "5a4db0c5-0000-4000-8000-000000000103",
-    role_assignable: true,
-    members: &[],
+pub const HELPDESK: Group =
+    Group { role_assignable: true, ..group("Helpdesk", "5a4db0c5-0000-4000-8000-000000000103") };
+/// Nobody but [`APPROVERS`]: who approves by way of it does so through a group in a group.
+pub const ON_CALL: Group =
+    Group { members: &[APPROVERS.id], ..group("On-call approvers", "5a4db0c5-0000-4000-8000-000000000104") };
+/// An ordinary security group that opens servers. Eve owns it; nobody is in it.
+pub const SERVER_OPERATORS: Group =
+    Group { owners: &[EVE.id], ..group("Server operators", "5a4db0c5-0000-4000-8000-000000000105") };
+/// A role-assignable group for PIM for Groups. Nobody is in it and nobody owns it.
+pub const TIER0_OPERATORS: Group =
+    Group { role_assignable: true, ..group("Tier-0 operators", "5a4db0c5-0000-4000-8000-000000000106") };
+/// A dynamic group: only its rule puts people in.
+pub const DYNAMIC: Group = Group {
+    rule: Some("(user.department -eq \"Operations\")"),
+    members: &[EVE.id],
+    ..group("Operations (dynamic)", "5a4db0c5-0000-4000-8000-000000000107")
+};
+/// A group that is kept on the premises.
+pub const SYNCED: Group = Group {
+    synced: true,
+    members: &[DAVE.id],
+    ..group("Datacentre (synchronised)", "5a4db0c5-0000-4000-8000-000000000108")
 };
 /// Every group that is there from the start.
-pub const GROUPS: [Group; 3] = [APPROVERS, STAFF, HELPDESK];
+pub const GROUPS: [Group; 8] =
+    [APPROVERS, STAFF, HELPDESK, ON_CALL, SERVER_OPERATORS, TIER0_OPERATORS, DYNAMIC, SYNCED];
 
 /// An app registration and its service principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +153,11 @@ pub struct AppRole {
 
 /// The app roles of the broker's API, and who holds them.
 pub const APP_ROLES: [AppRole; 3] = [
-    AppRole { id: "5a4db0c5-0000-4000-8000-000000000401", value: "Elevate.PolicyAdmin", held_by: &[EVE.id] },
+    AppRole {
+        id: "5a4db0c5-0000-4000-8000-000000000401",
+        value: "Elevate.PolicyAdmin",
+        held_by: &[EVE.id, GRACE.id],
+    },
     AppRole { id: "5a4db0c5-0000-4000-8000-000000000402", value: "Elevate.Auditor", held_by: &[EVE.id] },
     AppRole {
         id: "5a4db0c5-0000-4000-8000-000000000403",
@@ -198,11 +224,17 @@ pub const ROLES: [Role; 11] = [
 ];
 
 /// What the broker's application may do in Graph unless a test takes it away.
-pub const BROKER_PERMISSIONS: [&str; 8] = [
+/// Group.ReadWrite.All is for owners: for them Graph knows nothing less.
+pub const BROKER_PERMISSIONS: [&str; 13] = [
+    "AdministrativeUnit.Read.All",
     "Application.Read.All",
+    "Group.ReadWrite.All",
     "GroupMember.ReadWrite.All",
     "Organization.Read.All",
+    "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup",
+    "PrivilegedEligibilitySchedule.Read.AzureADGroup",
     "RoleAssignmentSchedule.ReadWrite.Directory",
+    "RoleEligibilitySchedule.Read.Directory",
     "RoleManagement.Read.Directory",
     "RoleManagement.ReadWrite.Directory",
     "User.Read.All",
@@ -218,6 +250,10 @@ pub fn find(who: &str) -> Option<Person> {
 
 const fn person(name: &'static str, display_name: &'static str, id: &'static str) -> Person {
     Person { name, display_name, id }
+}
+
+const fn group(name: &'static str, id: &'static str) -> Group {
+    Group { name, id, role_assignable: false, rule: None, synced: false, members: &[], owners: &[] }
 }
 
 const fn role(name: &'static str, id: &'static str) -> Role {

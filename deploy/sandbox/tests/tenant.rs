@@ -16,6 +16,8 @@ mod control;
 mod faults;
 #[path = "tenant/graph.rs"]
 mod graph;
+#[path = "tenant/groups.rs"]
+mod groups;
 #[path = "tenant/pim.rs"]
 mod pim;
 #[path = "tenant/setting.rs"]

@@ -55,6 +55,22 @@ impl Life {
     }
 }
 
+/// What a reader sees: how far it lags behind, and when it looks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    pub(crate) now: Timestamp,
+    pub(crate) lag: SignedDuration,
+}
+
+impl View {
+    /// What is so, whenever anybody looks.
+    pub(crate) const TRUTH: Self = Self { now: Timestamp::UNIX_EPOCH, lag: SignedDuration::ZERO };
+
+    pub(crate) fn shows(&self, life: &Life) -> bool {
+        life.shows(self.now, self.lag)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

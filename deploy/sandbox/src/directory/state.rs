@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Assignment, Lag, Life, Schedule, ScheduleRequest};
+use super::{
+    Assignment, Lag, Life, Membership, Relation, Schedule, ScheduleRequest, groups::Group, lag::View,
+};
 use crate::{Strength, people};
 
 /// A person in the directory.
@@ -19,6 +21,8 @@ pub struct User {
     pub display_name: String,
     /// Whether they may sign in (`accountEnabled`).
     pub enabled: bool,
+    /// When that changed last.
+    pub switched: Timestamp,
     /// How strongly they sign in when a script does not say.
     pub strength: Option<Strength>,
     /// How old their session is then.
@@ -35,21 +39,13 @@ impl User {
     pub fn user_principal_name(&self) -> String {
         format!("{}@{}", self.name, people::DOMAIN)
     }
-}
 
-#[derive(Clone, Debug)]
-pub(crate) struct Group {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) role_assignable: bool,
-    pub(crate) life: Life,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Membership {
-    pub(crate) group: String,
-    pub(crate) member: String,
-    pub(crate) life: Life,
+    /// What a reader that lags behind takes for `accountEnabled`.
+    pub(crate) fn seems_enabled(&self, view: View) -> bool {
+        // A new account is enabled from its first day; only a switch after that is seen late.
+        let news = self.switched > self.life.born && !view.shows(&Life::from(self.switched));
+        self.enabled != news
+    }
 }
 
 /// What kind of directory object an id names.
@@ -92,9 +88,19 @@ impl State {
             state.add_user(person.id, person.name, person.display_name, long_ago);
         }
         for group in people::GROUPS {
-            state.add_group(group.id, group.name, group.role_assignable, long_ago);
+            state.add_group(Group {
+                id: group.id.to_owned(),
+                name: group.name.to_owned(),
+                role_assignable: group.role_assignable,
+                rule: group.rule.map(str::to_owned),
+                synced: group.synced,
+                life: Life::from(long_ago),
+            });
             for member in group.members {
-                state.add_member(group.id, member, long_ago);
+                state.relate(group.id, Relation::Member, member, None, long_ago);
+            }
+            for owner in group.owners {
+                state.relate(group.id, Relation::Owner, owner, None, long_ago);
             }
         }
         state
@@ -106,6 +112,7 @@ impl State {
             name: name.to_owned(),
             display_name: display_name.to_owned(),
             enabled: true,
+            switched: now,
             strength: None,
             session_age: SignedDuration::ZERO,
             sessions_valid_from: now,
@@ -119,11 +126,7 @@ impl State {
             return false;
         };
         user.life.gone = Some(now);
-        for membership in &mut self.memberships {
-            if membership.member == id && membership.life.lasts() {
-                membership.life.gone = Some(now);
-            }
-        }
+        self.forget_memberships(id, now);
         let held: Vec<_> =
             self.assignments.iter().filter(|a| a.life.lasts() && a.principal == id).cloned().collect();
         for assignment in held {
@@ -143,78 +146,6 @@ impl State {
 
     pub(crate) fn user_mut(&mut self, who: &str) -> Option<&mut User> {
         self.users.iter_mut().find(|user| user.life.lasts() && answers_to(user, who))
-    }
-
-    pub(crate) fn add_group(
-        &mut self,
-        id: &str,
-        name: &str,
-        role_assignable: bool,
-        now: Timestamp,
-    ) -> String {
-        self.groups.push(Group {
-            id: id.to_owned(),
-            name: name.to_owned(),
-            role_assignable,
-            life: Life::from(now),
-        });
-        id.to_owned()
-    }
-
-    pub(crate) fn group(&self, id: &str) -> Option<&Group> {
-        self.groups.iter().find(|group| group.life.lasts() && group.id == id)
-    }
-
-    pub(crate) fn members_of(&self, group: &str) -> impl Iterator<Item = &str> {
-        self.memberships.iter().filter(move |m| m.life.lasts() && m.group == group).map(|m| m.member.as_str())
-    }
-
-    pub(crate) fn add_member(&mut self, group: &str, member: &str, now: Timestamp) -> bool {
-        if self.members_of(group).any(|each| each == member) {
-            return false;
-        }
-        self.memberships.push(Membership {
-            group: group.to_owned(),
-            member: member.to_owned(),
-            life: Life::from(now),
-        });
-        true
-    }
-
-    pub(crate) fn remove_member(&mut self, group: &str, member: &str, now: Timestamp) -> bool {
-        let found =
-            self.memberships.iter_mut().find(|m| m.life.lasts() && m.group == group && m.member == member);
-        found.map(|membership| membership.life.gone = Some(now)).is_some()
-    }
-
-    /// Groups within groups are followed once each, so a circle of groups ends.
-    pub(crate) fn groups_of(&self, object: &str) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
-        let mut open = vec![object.to_owned()];
-        while let Some(member) = open.pop() {
-            for membership in self.memberships.iter().filter(|m| m.life.lasts() && m.member == member) {
-                if !found.contains(&membership.group) {
-                    found.push(membership.group.clone());
-                    open.push(membership.group.clone());
-                }
-            }
-        }
-        found
-    }
-
-    /// Everything in a group, also by way of other groups, and those groups too.
-    pub(crate) fn transitive_members(&self, group: &str) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
-        let mut open = vec![group.to_owned()];
-        while let Some(group) = open.pop() {
-            for member in self.members_of(&group) {
-                if !found.iter().any(|each| each == member) {
-                    found.push(member.to_owned());
-                    open.push(member.to_owned());
-                }
-            }
-        }
-        found
     }
 
     pub(crate) fn kind_of(&self, id: &str) -> Option<ObjectKind> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::ROOT;
 use crate::{
     Lag,
-    directory::Problem,
+    directory::{Problem, View},
     http::{Form, Request},
     people,
     world::World,
@@ -49,6 +49,16 @@ impl<'a> Call<'a> {
 
     pub(super) fn segments(&self) -> Vec<&str> {
         self.segments.iter().map(String::as_str).collect()
+    }
+
+    /// What a listing shows.
+    pub(super) fn lists(&self) -> View {
+        View { now: self.now, lag: self.lag.list }
+    }
+
+    /// What reading by id shows.
+    pub(super) fn reads(&self) -> View {
+        View { now: self.now, lag: self.lag.get }
     }
 
     /// The object id of the service principal that calls.

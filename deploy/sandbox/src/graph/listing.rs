@@ -14,6 +14,8 @@ use crate::{
 
 /// Graph's own limit.
 const LARGEST_PAGE: usize = 999;
+/// Graph makes `or`s of an `in`, and of those it takes so many.
+const MOST_VALUES: usize = 15;
 
 /// What a collection lets itself be asked.
 pub(super) struct Terms<'a> {
@@ -159,6 +161,13 @@ fn filter(text: &str, allowed: &[&str]) -> Result<Vec<Condition>, Problem> {
                     values.push(literal(tokens.next()).ok_or_else(invalid)?);
                 }
                 tokens.next_if(|token| *token == Token::Close).ok_or_else(invalid)?;
+                if values.len() > MOST_VALUES {
+                    return Err(Problem::unsupported(format!(
+                        "Too many child clauses specified in search filter expression containing 'OR' operators: \
+                         {}. Max allowed: {MOST_VALUES}.",
+                        values.len()
+                    )));
+                }
                 values
             }
             other => {

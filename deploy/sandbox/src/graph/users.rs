@@ -9,7 +9,7 @@ use super::{
     shape,
 };
 use crate::{
-    directory::{Problem, State, User},
+    directory::{Problem, User, View},
     http::Reply,
 };
 
@@ -20,6 +20,10 @@ const READ: [&str; 5] = [
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
+/// All that the smallest permission to read shows.
+const BASIC: [&str; 6] = ["displayName", "givenName", "id", "mail", "surname", "userPrincipalName"];
+const READ_MORE: [&str; 4] =
+    ["User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
 const DELETE: [&str; 2] = ["User.DeleteRestore.All", "User.ReadWrite.All"];
 const SIGN_OUT: [&str; 3] = ["User.RevokeSessions.All", "User.ReadWrite.All", "Directory.ReadWrite.All"];
 const GROUPS: [&str; 8] = [
@@ -34,7 +38,7 @@ const GROUPS: [&str; 8] = [
 ];
 /// So many groups can be asked about at once.
 const MOST_GROUPS: usize = 20;
-const TERMS: Terms<'_> = Terms {
+pub(super) const TERMS: Terms<'_> = Terms {
     name: "users",
     filter: &["id", "userPrincipalName", "displayName", "mail", "accountEnabled", "userType"],
     expand: &[],
@@ -57,16 +61,16 @@ const TERMS: Terms<'_> = Terms {
 pub(super) fn answer(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (call.method(), rest) {
         ("GET", []) => {
-            call.needs(&READ)?;
+            may_read(call)?;
             let all = call.world.directory.look(|state| {
                 let shows = |user: &&User| user.life.shows(call.now, call.lag.list);
-                state.users.iter().filter(shows).map(|user| shown(user, state)).collect()
+                state.users.iter().filter(shows).map(|user| shown(user, call.lists())).collect()
             });
             listing::page(call, &TERMS, all)
         }
         ("GET", [who]) => {
-            call.needs(&READ)?;
-            listing::entity(call, &TERMS, find(call, who, shown)?)
+            may_read(call)?;
+            listing::entity(call, &TERMS, find(call, who, |user| shown(user, call.reads()))?)
         }
         ("DELETE", [who]) => {
             call.needs(&DELETE)?;
@@ -100,6 +104,15 @@ pub(super) fn answer(call: &Call<'_>, rest: &[&str]) -> Answer {
     }
 }
 
+/// Whether an account is enabled is not for everybody who may read names.
+fn may_read(call: &Call<'_>) -> Result<(), Problem> {
+    call.needs(&READ)?;
+    let select = call.query.get("$select").unwrap_or_default().split(',');
+    let beyond = select.map(str::trim).any(|name| !name.is_empty() && !BASIC.contains(&name));
+    let filters = call.query.get("$filter").is_some_and(|filter| filter.contains("accountEnabled"));
+    if beyond || filters { call.needs(&READ_MORE) } else { Ok(()) }
+}
+
 /// Deletes a person. `groups` comes here too: see there.
 pub(super) fn delete(call: &Call<'_>, id: &str) -> Answer {
     call.needs(&DELETE)?;
@@ -107,7 +120,7 @@ pub(super) fn delete(call: &Call<'_>, id: &str) -> Answer {
     if deleted { Ok(Reply::empty(204)) } else { Err(Problem::not_found(id)) }
 }
 
-fn shown(user: &User, _: &State) -> Value {
+pub(super) fn shown(user: &User, view: View) -> Value {
     let (given, family) = user.display_name.split_once(' ').unwrap_or((&user.display_name, ""));
     let name = user.user_principal_name();
     json!({
@@ -122,7 +135,7 @@ fn shown(user: &User, _: &State) -> Value {
         "preferredLanguage": null,
         "surname": family,
         "userPrincipalName": name,
-        "accountEnabled": user.enabled,
+        "accountEnabled": user.seems_enabled(view),
         "userType": "Member",
         "onPremisesSyncEnabled": null,
         "onPremisesImmutableId": null,
@@ -139,17 +152,17 @@ fn shown(user: &User, _: &State) -> Value {
 }
 
 /// By object id or user principal name, if it has been replicated. Short names are the sandbox's own, not Graph's.
-fn find<T>(call: &Call<'_>, who: &str, f: impl FnOnce(&User, &State) -> T) -> Result<T, Problem> {
+fn find<T>(call: &Call<'_>, who: &str, f: impl FnOnce(&User) -> T) -> Result<T, Problem> {
     call.world.directory.look(|state| {
         let named = |user: &&User| user.id == who || user.user_principal_name().eq_ignore_ascii_case(who);
         let shows = |user: &&User| user.life.shows(call.now, call.lag.get);
         let user = state.users.iter().filter(shows).find(named);
-        user.map(|user| f(user, state)).ok_or_else(|| Problem::not_found(who))
+        user.map(f).ok_or_else(|| Problem::not_found(who))
     })
 }
 
 fn id_of(call: &Call<'_>, who: &str) -> Result<String, Problem> {
-    find(call, who, |user, _| user.id.clone())
+    find(call, who, |user| user.id.clone())
 }
 
 fn check_member_groups(call: &Call<'_>, id: &str) -> Answer {
@@ -159,7 +172,7 @@ fn check_member_groups(call: &Call<'_>, id: &str) -> Answer {
     if asked.len() > MOST_GROUPS {
         return Err(Problem::bad(format!("The number of groups exceeds the limit of {MOST_GROUPS}.")));
     }
-    let all = call.world.directory.groups_of(id);
+    let all = call.world.directory.look(|state| state.groups_of(id, call.lists()));
     let is_in = |group: &&Value| group.as_str().is_some_and(|group| all.iter().any(|each| each == group));
     let found: Vec<&Value> = asked.iter().filter(is_in).collect();
     Ok(Reply::json(200, json!({ "@odata.context": call.context("Collection(Edm.String)"), "value": found })))
@@ -167,9 +180,9 @@ fn check_member_groups(call: &Call<'_>, id: &str) -> Answer {
 
 fn member_of(call: &Call<'_>, id: &str, transitive: bool) -> Answer {
     let groups = call.world.directory.look(|state| {
-        let groups = state.groups_of(id).into_iter();
-        let direct = |group: &String| transitive || state.members_of(group).any(|member| member == id);
-        groups.filter(direct).map(|group| shape::object(state, &group)).collect()
+        let direct = state.direct_groups_of(id, call.lists()).map(str::to_owned).collect();
+        let groups: Vec<String> = if transitive { state.groups_of(id, call.lists()) } else { direct };
+        groups.iter().map(|group| shape::object(state, group)).collect()
     });
     listing::page(
         call,
