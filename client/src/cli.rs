@@ -71,6 +71,8 @@ pub(crate) enum Verb {
     Activate(command::activate::Args),
     /// Your activations
     List(command::list::Args),
+    /// Your past activations: how each ended, and how long it was held
+    History(command::history::Args),
     /// Everything about one activation
     Show(command::show::Args),
     /// Follow one activation until it is over
@@ -149,6 +151,14 @@ fn patience(text: &str) -> Result<Duration, String> {
         zero if zero.is_zero() => Err("waiting no time at all gets no answer".to_owned()),
         long if long > Duration::from_hours(1) => Err("at most 1h".to_owned()),
         patience => Ok(patience),
+    }
+}
+
+/// A stretch of time: `12h`, `30d`.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    match written(text)? {
+        zero if zero.is_zero() => Err("that is no time at all".to_owned()),
+        span => Ok(span),
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod deactivate;
 pub(crate) mod deny;
 pub(crate) mod doctor;
 mod follow;
+pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod login;
 mod logout;
@@ -37,6 +38,7 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         Verb::Roles => roles::run(context).await,
         Verb::Activate(args) => activate::run(args, context).await,
         Verb::List(args) => list::run(args, context).await,
+        Verb::History(args) => history::run(args, context).await,
         Verb::Show(args) => show::run(args, context).await,
         Verb::Watch(args) => watch::run(args, context).await,
         Verb::Pending => pending::run(context).await,

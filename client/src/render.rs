@@ -63,7 +63,7 @@ impl Look {
 }
 
 /// A length in its two largest units: `1h 58m`, `45s`, `2days 3h`; from two weeks on in days.
-fn coarse(length: SignedDuration) -> String {
+pub(crate) fn coarse(length: SignedDuration) -> String {
     let seconds = length.as_secs().unsigned_abs();
     let unit = match seconds {
         0..3600 => 1,

@@ -7,6 +7,7 @@ mod binding;
 mod broker;
 mod failures;
 mod forms;
+mod history;
 mod login;
 mod prove;
 mod settings;

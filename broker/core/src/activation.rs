@@ -306,6 +306,10 @@ pub struct Activation {
     pub approvals: Vec<Approval>,
     /// Where it stands.
     pub state: State,
+    /// When the directory confirmed it, if it ever did.
+    pub held_from: Option<Timestamp>,
+    /// Who ended it, where it was somebody and not time, the broker or the directory.
+    pub ended_by: Option<Principal>,
     /// How many events it is the sum of.
     pub version: u64,
 }
@@ -325,6 +329,8 @@ impl Activation {
             request: Request::clone(request),
             approvals: Vec::new(),
             state: State::Requested,
+            held_from: None,
+            ended_by: None,
             version: 1,
         })
     }
@@ -409,6 +415,17 @@ impl Activation {
             (State::Active { .. }, Change::TakenOver { by }) => closed(Outcome::TakenOver { by: *by }),
             _ => return Err(illegal),
         };
+        match (&event.change, event.by) {
+            (Change::Activated { .. }, _) => self.held_from = Some(at),
+            (
+                Change::Denied { .. }
+                | Change::Withdrawn
+                | Change::Refused { .. }
+                | Change::RevocationBegun(_),
+                Actor::Principal(who),
+            ) => self.ended_by = Some(who),
+            _ => {}
+        }
         self.version = self.version.saturating_add(1);
         Ok(self)
     }

@@ -356,7 +356,16 @@ fn activation(way: Way, state: State) -> Activation {
         at: at(0),
     };
     let id: ActivationId = ACTIVATION.parse().unwrap();
-    Activation { id, request, digest, approvals: Vec::new(), state, version: 3 }
+    Activation {
+        id,
+        request,
+        digest,
+        approvals: Vec::new(),
+        state,
+        held_from: None,
+        ended_by: None,
+        version: 3,
+    }
 }
 
 /// Nothing was sent yet.

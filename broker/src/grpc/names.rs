@@ -34,7 +34,8 @@ impl Names {
     pub(super) async fn fill(&self, activations: &mut [api::Activation]) {
         let people = activations.iter_mut().flat_map(|activation| {
             let approvers = activation.approvals.iter_mut().filter_map(|approval| approval.approver.as_mut());
-            activation.principal.as_mut().into_iter().chain(approvers)
+            let others = activation.principal.as_mut().into_iter().chain(activation.ended_by.as_mut());
+            others.chain(approvers)
         });
         self.fill_in(people.collect()).await;
     }

@@ -111,6 +111,8 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
         policy_version: i64::try_from(asked.policy.0).unwrap_or(i64::MAX),
         version: i64::try_from(activation.version).unwrap_or(i64::MAX),
         digest: activation.digest.to_string(),
+        held_from: activation.held_from.map(time),
+        ended_by: activation.ended_by.map(principal),
         ..api::Activation::default()
     };
     match &activation.state {

@@ -41,7 +41,7 @@ pub(super) use draft::{Denied, Draft, Unfit};
 use keys::{sealed, unsealed};
 
 /// Counts the forms the index has had. Another number: set aside, and made again.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// How much of it sled keeps in memory.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;

@@ -81,6 +81,8 @@ pub(crate) struct Activation {
     version: i64,
     digest: String,
     tries: i32,
+    held_from: Option<Timestamp>,
+    ended_by: Option<Principal>,
 }
 
 /// The policy's offer.
@@ -103,6 +105,14 @@ pub(crate) struct EligibleRole {
 pub(crate) struct Activations {
     pub(crate) activations: Vec<Activation>,
     pub(crate) next_page_token: String,
+}
+
+/// Activations that are over.
+#[derive(Debug, Serialize)]
+pub(crate) struct History {
+    pub(crate) activations: Vec<Activation>,
+    /// Whether that is all that was asked for.
+    pub(crate) complete: bool,
 }
 
 /// Many offers.
@@ -262,6 +272,8 @@ impl From<v1::Activation> for Activation {
             version,
             digest,
             tries,
+            held_from,
+            ended_by,
         } = message;
         Self {
             id,
@@ -286,6 +298,8 @@ impl From<v1::Activation> for Activation {
             version,
             digest,
             tries,
+            held_from: time(held_from.as_ref()),
+            ended_by: ended_by.map(Into::into),
         }
     }
 }

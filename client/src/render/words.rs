@@ -4,7 +4,7 @@ use elevate_proto::v1;
 use v1::{ActivationState as State, Outcome};
 
 use crate::render::table::{pairs, table};
-use crate::render::{Look, clean, clean_line, seconds_as_written, time};
+use crate::render::{Look, clean, clean_line, coarse, seconds_as_written, time};
 
 /// What people call somebody, and who it is.
 pub(crate) fn person(principal: Option<&v1::Principal>) -> String {
@@ -167,6 +167,54 @@ pub(crate) fn activations(look: &Look, activations: &[v1::Activation], with_hold
     table(look, headings, rows)
 }
 
+/// Activations that are over: how each ended, by whom, and for how long it was held.
+pub(crate) fn history(look: &Look, activations: &[v1::Activation], with_holder: bool) -> String {
+    let headings: &[&str] = if with_holder {
+        &["ROLE", "WHO", "ENDED", "HELD", "WHY", "ID"]
+    } else {
+        &["ROLE", "ENDED", "HELD", "WHY", "ID"]
+    };
+    let rows = activations.iter().map(|activation| {
+        let mut row = vec![activation.role.clone()];
+        if with_holder {
+            row.push(person_short(activation.principal.as_ref()));
+        }
+        row.push(ended(look, activation));
+        row.push(held(look, activation));
+        row.push(short(&activation.justification));
+        row.push(activation.id.clone());
+        row
+    });
+    table(look, headings, rows)
+}
+
+/// `denied by Bob at 16:42`.
+fn ended(look: &Look, activation: &v1::Activation) -> String {
+    let mut words = outcome(activation.outcome()).to_owned();
+    // Who gave back or withdrew is the one who asked.
+    let another = activation
+        .ended_by
+        .as_ref()
+        .filter(|who| activation.principal.as_ref().is_none_or(|asker| asker.object_id != who.object_id));
+    if let Some(who) = another {
+        words.push_str(&format!(" by {}", person_short(Some(who))));
+    }
+    if let Some(at) = time(activation.closed_at.as_ref()) {
+        words.push_str(&format!(" at {}", look.clock(at)));
+    }
+    words
+}
+
+/// `14:00 to 15:59 (1h 59m)`; a dash where it never was.
+fn held(look: &Look, activation: &v1::Activation) -> String {
+    let Some(from) = time(activation.held_from.as_ref()) else { return "-".to_owned() };
+    let Some(until) = time(activation.closed_at.as_ref()) else {
+        return format!("from {}", look.clock(from));
+    };
+    let length = coarse(until.duration_since(from).abs());
+    format!("{} to {} ({length})", look.clock(from), look.clock(until))
+}
+
 /// The first words of a long text.
 fn short(text: &str) -> String {
     const LETTERS_MAX: usize = 60;
@@ -198,13 +246,29 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
         ("ticket", ticket(activation.ticket.as_ref())),
         ("approval", requirements(&activation.requirements)),
         ("approved by", said.join("\n")),
+        (
+            ended_label(activation),
+            activation.ended_by.as_ref().map(|who| person(Some(who))).unwrap_or_default(),
+        ),
         ("asked", at(activation.requested_at.as_ref())),
+        ("held from", at(activation.held_from.as_ref())),
         ("held until", at(activation.held_until.as_ref())),
         ("closed", at(activation.closed_at.as_ref())),
         ("tries", tries),
         ("policy", format!("version {}", activation.policy_version)),
     ]);
     format!("{head}\n{body}")
+}
+
+/// What whoever ended it did: by the outcome, or by what is under way.
+fn ended_label(activation: &v1::Activation) -> &'static str {
+    match activation.outcome() {
+        Outcome::Denied => "denied by",
+        Outcome::Withdrawn => "withdrawn by",
+        Outcome::Revoked => "revoked by",
+        Outcome::Deactivated => "given back by",
+        _ => "ended by",
+    }
 }
 
 fn said_yes(look: &Look, approval: &v1::Approval) -> String {

@@ -157,7 +157,9 @@ async fn roles_shows_what_is_offered() {
         out:         "policy_version": 3,
         out:         "version": 5,
         out:         "digest": "4b5582102de5a9ed79fcd3c372c07515c2caa56faba570d326f0ccfa86886714",
-        out:         "tries": 0
+        out:         "tries": 0,
+        out:         "held_from": null,
+        out:         "ended_by": null
         out:       }
         out:     }
         out:   ],
@@ -281,7 +283,9 @@ async fn show_tells_everything_about_one() {
         out:   "policy_version": 3,
         out:   "version": 5,
         out:   "digest": "4b5582102de5a9ed79fcd3c372c07515c2caa56faba570d326f0ccfa86886714",
-        out:   "tries": 0
+        out:   "tries": 0,
+        out:   "held_from": null,
+        out:   "ended_by": null
         out: }
         exit: 0
     "#]]).await;

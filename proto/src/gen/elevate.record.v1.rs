@@ -447,6 +447,12 @@ pub struct Activation {
     pub approvals: ::prost::alloc::vec::Vec<Approval>,
     #[prost(uint64, tag = "5")]
     pub version: u64,
+    /// When the directory confirmed it.
+    #[prost(message, optional, tag = "6")]
+    pub held_from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who ended it, where it was somebody.
+    #[prost(message, optional, tag = "7")]
+    pub ended_by: ::core::option::Option<Principal>,
     #[prost(oneof = "activation::State", tags = "10, 11, 12, 13, 14, 15, 16")]
     pub state: ::core::option::Option<activation::State>,
 }

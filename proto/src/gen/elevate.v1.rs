@@ -164,6 +164,13 @@ pub struct Activation {
     /// How often the directory gave no clear answer to the step that is due. Above a handful: look.
     #[prost(int32, tag = "22")]
     pub tries: i32,
+    /// Since when it is or was held. Absent as long as the directory has not confirmed it.
+    #[prost(message, optional, tag = "23")]
+    pub held_from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who ended it: denied it, took it back, gave it back or revoked it. Absent when nobody did, as at
+    /// the end of its term.
+    #[prost(message, optional, tag = "24")]
+    pub ended_by: ::core::option::Option<Principal>,
 }
 /// A directory role at a scope, and how it is granted.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -114,6 +114,7 @@ async fn the_story_as_people_read_it() {
             approval     1 of group 5a4db0c5-0000-4000-8000-000000000101
             approved by  Bob Baker (5a4db0c5-0000-4000-8000-000000000002) at 08:00: go ahead
             asked        08:00 (now)
+            held from    08:00 (now)
             held until   09:30 (in 1h 30m)
             policy       version 1
 
@@ -196,6 +197,7 @@ async fn a_role_that_needs_nobody_is_waited_for_and_held() {
             why          look at the logs
             approval     nobody's approval is needed
             asked        08:00 (45m ago)
+            held from    08:00 (45m ago)
             closed       08:45 (now)
             policy       version 1
 
@@ -295,7 +297,9 @@ async fn no_withdraw_revoke_and_sweep() {
             for          1h
             why          Move the sales team's groups (CHG0042)
             approval     nobody's approval is needed
+            revoked by   Eve Ealdor (5a4db0c5-0000-4000-8000-000000000005)
             asked        08:00 (now)
+            held from    08:00 (now)
             closed       08:00 (now)
             policy       version 1
 

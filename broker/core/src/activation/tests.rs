@@ -264,6 +264,29 @@ fn what_was_in_the_way_the_last_time_is_known_until_the_step_is_settled() {
 }
 
 #[test]
+fn since_when_it_was_held_and_who_ended_it_is_known() {
+    let by = |n, change| Event { by: Actor::Principal(person(n)), ..by_broker(900, change) };
+    let of = |events: &[Event]| {
+        let activation = Activation::replay(id(), events).unwrap();
+        (activation.held_from, activation.ended_by)
+    };
+    let held = [requested(0), scheduled(), begun(), activated()];
+    let since = Some(activated().at);
+    assert_eq!(of(&held), (since, None));
+    let with = |before: &[Event], more: &[Event]| of(&[before, more].concat());
+    let removed = by_broker(901, Change::Removed);
+    let expired = [revoking(Cause::Expired), removed.clone()];
+    assert_eq!(with(&held, &expired), (since, None), "time is nobody");
+    let taken = Cause::Revoked { reason: "incident".to_owned() };
+    let revoked = [by(7, Change::RevocationBegun(taken)), removed];
+    assert_eq!(with(&held, &revoked), (since, Some(person(7))), "not the broker that saw it gone");
+    let no = Change::Denied { reason: "no".to_owned() };
+    assert_eq!(with(&[requested(1), sought()], &[by(8, no)]), (None, Some(person(8))));
+    let refused = Change::Refused { reason: "no licence".to_owned() };
+    assert_eq!(with(&held[..3], &[by_broker(900, refused)]), (None, None));
+}
+
+#[test]
 fn only_a_request_begins() {
     check(&[sought()], "an activation that is not asked for cannot become approval-sought");
     check(&[], "an activation that is not asked for cannot become anything");

@@ -5,31 +5,35 @@ use elevate_core::names::ActivationId;
 use elevate_proto::record::v1 as stored;
 
 use super::parts::{
-    approval_form, approval_in, cause_form, cause_in, digest_in, id_form, id_in, parsed, request_form,
-    request_in, time_form, time_in,
+    approval_form, approval_in, cause_form, cause_in, digest_in, id_form, id_in, parsed, principal_form,
+    principal_in, request_form, request_in, time_form, time_in,
 };
 use super::{Read, Unreadable};
 
 pub(super) fn activation_form(activation: &Activation) -> Read<stored::Activation> {
-    let Activation { id, request, digest, approvals, state, version } = activation;
+    let Activation { id, request, digest, approvals, state, held_from, ended_by, version } = activation;
     Ok(stored::Activation {
         id: id_form(id.uuid()),
         request: Some(request_form(request)?),
         digest: digest.as_bytes().to_vec(),
         approvals: approvals.iter().map(approval_form).collect::<Read<_>>()?,
         version: *version,
+        held_from: held_from.map(time_form),
+        ended_by: ended_by.map(principal_form),
         state: Some(state_form(state)),
     })
 }
 
 pub(super) fn activation_in(form: stored::Activation) -> Read<Activation> {
-    let stored::Activation { id, request, digest, approvals, version, state } = form;
+    let stored::Activation { id, request, digest, approvals, version, held_from, ended_by, state } = form;
     Ok(Activation {
         id: ActivationId::from_uuid(id_in(&id)?),
         request: request_in(request.ok_or(Unreadable::Faulty("an activation without a request"))?)?,
         digest: digest_in(&digest)?,
         approvals: approvals.into_iter().map(approval_in).collect::<Read<_>>()?,
         state: state_in(state.ok_or(Unreadable::Faulty("an activation without a state"))?)?,
+        held_from: held_from.map(|at| time_in(Some(at))).transpose()?,
+        ended_by: ended_by.map(|who| principal_in(Some(who))).transpose()?,
         version,
     })
 }

@@ -256,9 +256,10 @@ proptest! {
     fn an_activation_in_any_state_reads_back_as_it_was(
         (id, request, digest) in (activation_ids(), requests(), any::<[u8; 32]>()),
         (approvals, state, version) in (vec(approvals(), 0..3), states(), any::<u64>()),
+        (held_from, ended_by) in (proptest::option::of(times()), proptest::option::of(principals())),
     ) {
         let digest = Digest::from_bytes(digest);
-        let was = Activation { id, request, digest, approvals, state, version };
+        let was = Activation { id, request, digest, approvals, state, held_from, ended_by, version };
         prop_assert_eq!(activation(&snapshot(&was).unwrap()).unwrap(), was);
     }
 
