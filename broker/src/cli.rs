@@ -4,12 +4,14 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
 use crate::app::{self, Failure};
 use crate::config::Config;
 use crate::doctor;
+use crate::ports::Clock;
 use crate::store::{self as record, IndexVerdict, Rollback};
 use crate::telemetry;
 
@@ -75,6 +77,12 @@ enum StoreCommand {
 
 /// Runs `elevated` with these arguments (the first is the program's name) and says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run_by(None, arguments)
+}
+
+/// As [`run`], and the broker goes by this clock: for the sandbox, where time can be moved. `elevated` has
+/// no way to it.
+pub fn run_by(clock: Option<Arc<dyn Clock>>, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -100,7 +108,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match arguments.command {
-        None => runtime.block_on(serve(config)),
+        None => runtime.block_on(serve(config, clock)),
         Some(Command::Doctor) => {
             let findings = runtime.block_on(doctor::examine(&config));
             say(&findings.to_string());
@@ -110,9 +118,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> ExitCode {
+async fn serve(config: Config, clock: Option<Arc<dyn Clock>>) -> ExitCode {
     telemetry::log_to_stderr(&config.log);
-    let running = match app::start(config, None).await {
+    let running = match app::start(config, clock).await {
         Ok(running) => running,
         Err(error) => {
             complain(&format!("{error:#}"));

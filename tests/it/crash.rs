@@ -41,7 +41,9 @@ impl Stage {
 
     async fn start(&self) -> Broker {
         let (config, log) = (self.folder.join("elevated.toml"), self.folder.join("elevated.log"));
-        Broker::start(Path::new(PROGRAM), &config, self.listen, self.admin, &log).await.unwrap()
+        Broker::start(Path::new(PROGRAM), &config, self.listen, self.admin, &log, &Clock::system())
+            .await
+            .unwrap()
     }
 
     /// Like [`Stage::start`], and not waiting until it is ready.

@@ -1,7 +1,7 @@
 //! A tenant, a real broker beside it, and people at their terminals: what the tour and the tests play on.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::{self, Cursor, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -79,8 +79,8 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Starts `{program} broker --config {config}` and waits until it says it is ready. What it logs is
-    /// appended to `log`.
+    /// Starts `{program} broker --config {config}` and waits until it says it is ready. It goes by `clock`,
+    /// which is the machine's or one [`Clock::ahead`]. What it logs is appended to `log`.
     ///
     /// # Errors
     /// It ended, or was not ready in time; the end of its log is in the error.
@@ -90,10 +90,12 @@ impl Broker {
         address: SocketAddr,
         admin: SocketAddr,
         log: &Path,
+        clock: &Clock,
     ) -> Result<Self> {
         let written = std::fs::File::options().create(true).append(true).open(log)?;
         let child = Command::new(program)
             .arg("broker")
+            .args(clock.file().map(|file| [OsStr::new("--clock"), file.as_os_str()]).into_iter().flatten())
             .arg("--config")
             .arg(config)
             .stdin(Stdio::null())

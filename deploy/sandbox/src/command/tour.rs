@@ -236,7 +236,7 @@ async fn story(folder: &Path, guide: &mut Guide) -> Result<()> {
     let (config, log) = (folder.join("elevated.toml"), folder.join("elevated.log"));
     std::fs::write(&config, stage::configuration(&tenant, listen, admin, &folder.join("record"))?)?;
     let program: PathBuf = std::env::current_exe()?;
-    let broker = Broker::start(&program, &config, listen, admin, &log).await?;
+    let broker = Broker::start(&program, &config, listen, admin, &log, &Clock::system()).await?;
     writeln!(io::stdout(), "  tenant {}   broker localhost:{}", tenant.base_url(), listen.port())?;
     guide.seen("the broker says it is ready")?;
 
@@ -340,7 +340,7 @@ async fn story(folder: &Path, guide: &mut Guide) -> Result<()> {
     guide.seen("Graph still shows the role: only the broker takes it away, and it is down")?;
 
     guide.step("The broker starts again")?;
-    let broker = Broker::start(&program, &config, listen, admin, &log).await?;
+    let broker = Broker::start(&program, &config, listen, admin, &log, &Clock::system()).await?;
     let waited = graph.gone_within(&people::ANN, USER_ADMINISTRATOR, TAKEN_AWAY_WITHIN).await?;
     ensure!(!graph.holds(&people::ANN, USER_ADMINISTRATOR).await?, "it came back");
     guide.seen(&format!("the role was gone {:.1} s after it was ready", waited.as_secs_f32()))?;

@@ -42,8 +42,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     std::fs::write(&config, stage::configuration(&tenant, arguments.broker, admin, &store)?)?;
     std::fs::write(folder.join("policy.toml"), POLICY)?;
     let program = std::env::current_exe()?;
+    let log = folder.join("elevated.log");
     let mut broker =
-        Broker::start(&program, &config, arguments.broker, admin, &folder.join("elevated.log")).await?;
+        Broker::start(&program, &config, arguments.broker, admin, &log, &Clock::system()).await?;
 
     let address = format!("localhost:{}", arguments.broker.port());
     let eve = Person::new("eve", &folder.join("people"), &address, tenant.ca_file(), Clock::system());
