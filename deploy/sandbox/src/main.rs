@@ -16,7 +16,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Tell the main story in about a minute, each step seen true through Graph's own answers.
+    /// Tell the main story in about a minute, or other chapters, each step seen true through Graph's own answers.
     Tour(command::tour::Arguments),
     /// Keep a tenant and a broker running, and print what to type by hand.
     Up(command::up::Arguments),

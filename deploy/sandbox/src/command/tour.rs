@@ -1,361 +1,135 @@
-//! `elevate-sandbox tour`: the main story, told in steps, each seen true through Graph's own answers.
+//! `elevate-sandbox tour`: what Elevate does, told in chapters. Each has a tenant and a broker of its own, and each
+//! of its steps is seen true through Graph's own answers, not through what the broker says.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod chapters;
+mod graph;
+mod guide;
+mod stage;
 
-use anyhow::{Context, Result, bail, ensure};
-use elevate_client::Exit;
-use elevate_sandbox::stage::{self, Broker, Person, Told};
-use elevate_sandbox::{Clock, Lag, Settings, Strength, Tenant, people};
-use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::Path;
 
-use super::up::POLICY;
+use anyhow::{Result, ensure};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 
-/// Groups Administrator, by its template id.
-const GROUPS_ADMINISTRATOR: &str = "fdd7a751-b60b-444a-984c-02652fe8fa1c";
-/// User Administrator, by its template id.
-const USER_ADMINISTRATOR: &str = "fe930be7-5e62-47db-91af-98c3a49a38b1";
-
-/// How long a role may outlive its end here: the reaper wakes in milliseconds, and the tenant's listings
-/// lag by less than a second.
-const TAKEN_AWAY_WITHIN: Duration = Duration::from_secs(15);
-
-/// How long an answer to a grant may be ahead of Graph's listings.
-const SHOWN_WITHIN: Duration = Duration::from_secs(5);
-
-/// How much of a line is shown, in characters.
-const LINE: usize = 160;
+use self::chapters::{CHAPTERS, Chapter};
+use self::guide::{Guide, Told};
+use super::say;
 
 /// What `tour` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Keep the folder with the record and the logs, and say where it is.
+    /// Tell this chapter instead of the main story; may be repeated.
+    #[arg(long, value_name = "NAME", value_parser = names(), conflicts_with_all = ["all", "list"])]
+    chapter: Vec<String>,
+    /// Tell every chapter, and how each went at the end.
+    #[arg(long, conflicts_with = "list")]
+    all: bool,
+    /// Say which chapters there are.
+    #[arg(long)]
+    list: bool,
+    /// Keep the folder with the records and the logs, and say where it is.
     #[arg(long)]
     keep: bool,
 }
 
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(
+        CHAPTERS.iter().map(|chapter| PossibleValue::new(chapter.name).help(chapter.about)),
+    )
+}
+
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let Arguments { chapter, all, list, keep } = arguments;
+    if list {
+        return Ok(say(&listing())?);
+    }
+    let chosen: Vec<&Chapter> = match (all, chapter.is_empty()) {
+        (true, _) => CHAPTERS.iter().collect(),
+        (false, true) => CHAPTERS.iter().take(1).collect(),
+        (false, false) => {
+            CHAPTERS.iter().filter(|each| chapter.iter().any(|name| name == each.name)).collect()
+        }
+    };
     let folder = tempfile::Builder::new().prefix("elevate-tour-").tempdir()?;
     let path = folder.path().to_owned();
-    if arguments.keep {
-        let kept = folder.keep();
-        writeln!(io::stdout(), "Everything is kept in {}", kept.display())?;
-        return tell(&kept).await;
+    if keep {
+        say(&format!("Everything is kept in {}\n", folder.keep().display()))?;
+        return tell(&chosen, &path).await;
     }
-    tell(&path).await
+    tell(&chosen, &path).await
 }
 
-async fn tell(folder: &Path) -> Result<()> {
-    let mut guide = Guide::new();
-    let told = story(folder, &mut guide).await;
-    let Guide { steps, held, .. } = guide;
-    if let Err(error) = &told {
-        writeln!(io::stdout(), "\n  ✗ {error:#}\n")?;
+fn listing() -> String {
+    let mut text = String::new();
+    for Chapter { name, about, .. } in &CHAPTERS {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name:<14} {about}");
     }
-    // The last line says it all, whatever became of it.
-    writeln!(io::stdout(), "tour: {held} of {steps} steps held")?;
-    told.context("the tour ended early")
+    text
 }
 
-/// The number of steps that the story has.
-const STEPS: usize = 14;
-
-/// Says what is about to be seen, and counts what was.
-struct Guide {
-    steps: usize,
-    begun: usize,
-    held: usize,
-    started: Instant,
-}
-
-impl Guide {
-    fn new() -> Self {
-        Self { steps: STEPS, begun: 0, held: 0, started: Instant::now() }
+/// Tells them one after another. One that breaks off does not keep the others from being told.
+async fn tell(chosen: &[&Chapter], folder: &Path) -> Result<()> {
+    let mut all = Vec::new();
+    for chapter in chosen {
+        if chosen.len() > 1 {
+            say(&format!("\n== {}: {}\n", chapter.name, chapter.about))?;
+        }
+        let mut guide = Guide::new();
+        let folder = folder.join(chapter.name);
+        std::fs::create_dir_all(&folder)?;
+        let told = (chapter.tell)(&mut guide, &folder).await;
+        if let Err(error) = &told {
+            say(&format!("\n  ✗ {error:#}\n"))?;
+        }
+        all.push((chapter.name, guide.told(told.is_ok())));
     }
-
-    fn step(&mut self, title: &str) -> Result<()> {
-        self.begun += 1;
-        let (begun, steps, at) = (self.begun, self.steps, self.started.elapsed().as_secs());
-        writeln!(io::stdout(), "\n[{begun:>2}/{steps}] {title}   ({at} s)")?;
-        Ok(())
-    }
-
-    /// The step that was begun is true.
-    fn seen(&mut self, what: &str) -> Result<()> {
-        self.held += 1;
-        writeln!(io::stdout(), "  ✓ {what}")?;
-        Ok(())
-    }
-}
-
-/// Shows what somebody typed and what they were told.
-fn show(person: &Person, arguments: &[&str], told: &Told) -> Result<()> {
-    let words: Vec<_> =
-        arguments.iter().map(|w| if w.contains(' ') { format!("'{w}'") } else { (*w).to_owned() }).collect();
-    let mut out = io::stdout().lock();
-    writeln!(out, "  {}$ elevate {}", person.name(), words.join(" "))?;
-    for line in told.err.lines().chain(told.out.lines()) {
-        // A sign-in's address is long, and nobody reads it here.
-        let shown: String = line.chars().take(LINE).collect();
-        writeln!(out, "      {shown}{}", if line.chars().count() > LINE { "…" } else { "" })?;
-    }
+    say(&summary(&all))?;
+    let broken: Vec<_> = all.iter().filter(|(_, told)| !told.whole).map(|(name, _)| *name).collect();
+    ensure!(broken.is_empty(), "the tour broke off in {}", broken.join(", "));
     Ok(())
 }
 
-async fn typed(person: &Person, arguments: &[&str]) -> Result<Told> {
-    let told = person.types(arguments).await;
-    show(person, arguments, &told)?;
-    Ok(told)
-}
-
-async fn typed_well(person: &Person, arguments: &[&str]) -> Result<Told> {
-    let told = typed(person, arguments).await?;
-    ensure!(told.exit == Exit::Ok, "`elevate {}` ended with {:?}", arguments.join(" "), told.exit);
-    Ok(told)
-}
-
-/// The directory as anybody sees it who asks Graph.
-struct Graph {
-    http: reqwest::Client,
-    url: String,
-    token: String,
-}
-
-impl Graph {
-    fn of(tenant: &Tenant) -> Result<Self> {
-        let roots = reqwest::Certificate::from_pem_bundle(tenant.ca_pem().as_bytes())?;
-        let http = reqwest::Client::builder().tls_certs_only(roots).no_proxy().build()?;
-        let token = tenant.tokens().graph(&people::BROKER).context("no token for Graph")?;
-        Ok(Self { http, url: tenant.graph_url(), token })
-    }
-
-    async fn holds(&self, person: &people::Person, role: &str) -> Result<bool> {
-        let held = self.assignments(person).await?;
-        writeln!(io::stdout(), "  Graph: roleAssignments of {}: {}", person.display_name, compact(&held))?;
-        Ok(held.iter().any(|assignment| is_of(assignment, role)))
-    }
-
-    async fn holds_quietly(&self, person: &people::Person, role: &str) -> Result<bool> {
-        Ok(self.assignments(person).await?.iter().any(|assignment| is_of(assignment, role)))
-    }
-
-    async fn assignments(&self, person: &people::Person) -> Result<Vec<Value>> {
-        let filter = format!("principalId eq '{}'", person.id);
-        let answer: Value = self
-            .http
-            .get(format!("{}/roleManagement/directory/roleAssignments", self.url))
-            .query(&[("$filter", filter.as_str())])
-            .bearer_auth(&self.token)
-            .send()
-            .await?
-            .error_for_status()?
-            .json()
-            .await?;
-        answer.get("value").and_then(Value::as_array).cloned().context("Graph gave no list")
-    }
-
-    /// Listings lag a little behind the grant.
-    async fn comes_to_hold(&self, person: &people::Person, role: &str) -> Result<bool> {
-        let asked = Instant::now();
-        while asked.elapsed() < SHOWN_WITHIN && !self.holds_quietly(person, role).await? {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+/// How it went. The last line says it all, whatever became of it.
+fn summary(all: &[(&str, Told)]) -> String {
+    let mut text = String::new();
+    if all.len() > 1 {
+        text.push_str("\nCHAPTER        STEPS     TOOK\n");
+        for (name, Told { begun, held, seconds, whole }) in all {
+            let steps = format!("{held} of {begun}");
+            let mark = if *whole { "" } else { "   ✗ broke off" };
+            let _ = writeln!(text, "{name:<14} {steps:<9} {seconds} s{mark}");
         }
-        self.holds(person, role).await
+    }
+    let (held, begun) =
+        all.iter().fold((0, 0), |(held, begun), (_, told)| (held + told.held, begun + told.begun));
+    let rest = if all.iter().all(|(_, told)| told.whole) { "" } else { "; the rest was not told" };
+    let _ = writeln!(text, "\ntour: {held} of {begun} steps held{rest}");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_counts_what_held_and_says_when_it_broke_off() {
+        let whole = Told { begun: 14, held: 14, seconds: 33, whole: true };
+        let broken = Told { begun: 3, held: 2, seconds: 5, whole: false };
+        assert_eq!(summary(&[("main", whole)]), "\ntour: 14 of 14 steps held\n");
+        let text = summary(&[("main", whole), ("outage", broken)]);
+        assert!(text.contains("\nmain           14 of 14  33 s\n"), "{text}");
+        assert!(text.contains("\noutage         2 of 3    5 s   ✗ broke off\n"), "{text}");
+        assert!(text.ends_with("\ntour: 16 of 17 steps held; the rest was not told\n"), "{text}");
     }
 
-    async fn gone_within(&self, person: &people::Person, role: &str, patience: Duration) -> Result<Duration> {
-        let asked = Instant::now();
-        while asked.elapsed() < patience {
-            if !self.holds_quietly(person, role).await? {
-                return Ok(asked.elapsed());
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        bail!("Graph still shows the role after {} s", patience.as_secs())
+    #[test]
+    fn every_chapter_has_a_name_of_its_own_and_the_first_is_the_main_one() {
+        let mut names: Vec<_> = CHAPTERS.iter().map(|chapter| chapter.name).collect();
+        assert_eq!(names.first(), Some(&"main"));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CHAPTERS.len());
     }
-}
-
-fn is_of(assignment: &Value, role: &str) -> bool {
-    assignment.get("roleDefinitionId").is_some_and(|is| is == role)
-}
-
-fn compact(held: &[Value]) -> String {
-    let one = |assignment: &Value| {
-        let role = match assignment.get("roleDefinitionId").and_then(Value::as_str) {
-            Some(GROUPS_ADMINISTRATOR) => "Groups Administrator",
-            Some(USER_ADMINISTRATOR) => "User Administrator",
-            other => other.unwrap_or("?"),
-        };
-        format!("{role} at {}", assignment.get("directoryScopeId").and_then(Value::as_str).unwrap_or("?"))
-    };
-    if held.is_empty() { "none".to_owned() } else { held.iter().map(one).collect::<Vec<_>>().join(", ") }
-}
-
-/// The newest activation of this person, as they see it.
-async fn newest(person: &Person) -> Result<Value> {
-    let told = person.types(&["list", "--all", "--output", "json"]).await;
-    let list = told.json()?;
-    list.pointer("/activations/0")
-        .cloned()
-        .with_context(|| format!("nothing is listed: {}{}", told.out, told.err))
-}
-
-/// Waits until this person's newest activation is in this state, and gives its id.
-async fn until(person: &Person, state: &str, patience: Duration) -> Result<String> {
-    let asked = Instant::now();
-    let mut last = Value::Null;
-    while asked.elapsed() < patience {
-        if let Ok(activation) = newest(person).await {
-            if activation.get("state").is_some_and(|is| is == state) {
-                return Ok(activation
-                    .get("id")
-                    .and_then(Value::as_str)
-                    .context("an activation without id")?
-                    .to_owned());
-            }
-            last = activation;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    bail!("{}'s activation did not become {state}: {last}", person.name())
-}
-
-#[expect(clippy::too_many_lines, reason = "a story is told from its beginning to its end")]
-async fn story(folder: &Path, guide: &mut Guide) -> Result<()> {
-    guide.step("A tenant and a broker, over TLS, in a folder of their own")?;
-    let settings = Settings {
-        folder: folder.to_owned(),
-        address: ([127, 0, 0, 1], 0).into(),
-        clock: Clock::system(),
-        lag: Lag::everyday(),
-    };
-    let tenant = Tenant::start(settings).await?;
-    let graph = Graph::of(&tenant)?;
-    let (listen, admin) = (stage::free_port()?, stage::free_port()?);
-    let (config, log) = (folder.join("elevated.toml"), folder.join("elevated.log"));
-    std::fs::write(&config, stage::configuration(&tenant, listen, admin, &folder.join("record"))?)?;
-    let program: PathBuf = std::env::current_exe()?;
-    let broker = Broker::start(&program, &config, listen, admin, &log, &Clock::system()).await?;
-    writeln!(io::stdout(), "  tenant {}   broker localhost:{}", tenant.base_url(), listen.port())?;
-    guide.seen("the broker says it is ready")?;
-
-    let address = format!("localhost:{}", listen.port());
-    let person = |name: &str| {
-        let folder = folder.join("people");
-        Person::new(name, &folder, &address, tenant.ca_file(), Clock::system())
-    };
-    let (ann, bob, eve) = (person("ann"), person("bob"), person("eve"));
-
-    guide.step("Eve, policy admin, says who may have what")?;
-    typed_well(&eve, &["login"]).await?;
-    let policy = folder.join("policy.toml");
-    std::fs::write(&policy, POLICY)?;
-    let policy = policy.display().to_string();
-    typed_well(&eve, &["policy", "apply", "--yes", &policy]).await?;
-    guide.seen("a policy is in force")?;
-
-    guide.step("Ann is eligible, and holds nothing")?;
-    typed_well(&ann, &["login"]).await?;
-    typed_well(&ann, &["roles"]).await?;
-    ensure!(!graph.holds(&people::ANN, GROUPS_ADMINISTRATOR).await?, "Ann holds the role already");
-    guide.seen("Graph shows no role of Ann's")?;
-
-    guide.step("Ann asks, with a fresh sign-in and a reason; nothing is granted yet")?;
-    let reason = folder.join("reason.txt");
-    std::fs::write(&reason, "Move the sales team's groups (CHG0042)")?;
-    let reason = reason.display().to_string();
-    let ask = ["activate", "groups-admin", "--for", "15s", "--reason-file", reason.as_str(), "--yes"];
-    let asking = tokio::spawn({
-        let (ann, ask) = (ann.clone(), ask.map(ToOwned::to_owned));
-        async move { ann.types(&ask.each_ref().map(String::as_str)).await }
-    });
-    let id = until(&ann, "awaiting_approval", Duration::from_secs(20)).await?;
-    ensure!(!graph.holds(&people::ANN, GROUPS_ADMINISTRATOR).await?, "granted without approval");
-    guide.seen("the request waits for a second person, and Graph shows nothing")?;
-
-    guide.step("Bob, an approver, sees it and says yes, with a fresh sign-in of his own")?;
-    typed_well(&bob, &["login"]).await?;
-    typed_well(&bob, &["pending"]).await?;
-    typed_well(&bob, &["approve", &id, "--yes"]).await?;
-    guide.seen("the yes is recorded")?;
-
-    guide.step("Ann holds the role")?;
-    let told = asking.await?;
-    show(&ann, &ask, &told)?;
-    ensure!(told.exit == Exit::Ok, "Ann's request ended with {:?}", told.exit);
-    ensure!(graph.comes_to_hold(&people::ANN, GROUPS_ADMINISTRATOR).await?, "Graph does not show it");
-    guide.seen("Graph shows the assignment")?;
-
-    guide.step("Time runs out")?;
-    let waited = graph
-        .gone_within(&people::ANN, GROUPS_ADMINISTRATOR, Duration::from_secs(15) + TAKEN_AWAY_WITHIN)
-        .await?;
-    ensure!(!graph.holds(&people::ANN, GROUPS_ADMINISTRATOR).await?, "it came back");
-    until(&ann, "closed", TAKEN_AWAY_WITHIN).await?;
-    typed_well(&ann, &["show", &id]).await?;
-    guide.seen(&format!(
-        "after {} s more Graph shows nothing, and the record says how it ended",
-        waited.as_secs()
-    ))?;
-
-    guide.step("The record of it, as Eve, auditor, reads it")?;
-    let told = typed_well(&eve, &["audit", "list", "--activation", &id]).await?;
-    let record = eve.types(&["audit", "list", "--activation", &id, "--output", "json"]).await.out;
-    for event in ["requested", "approved", "activation-begun", "activated", "revocation-begun", "removed"] {
-        ensure!(record.contains(event) || told.out.contains(event), "the record lacks `{event}`");
-    }
-    guide.seen("asked, approved, begun, held, ended, gone: each has its entry")?;
-
-    guide.step("Bob asks for himself, and may not approve it himself")?;
-    typed_well(
-        &bob,
-        &["activate", "groups-admin", "--for", "1m", "--reason-file", &reason, "--yes", "--no-wait"],
-    )
-    .await?;
-    let own = until(&bob, "awaiting_approval", Duration::from_secs(20)).await?;
-    let told = typed(&bob, &["approve", &own, "--yes"]).await?;
-    ensure!(told.exit == Exit::Refused, "his own yes ended with {:?}", told.exit);
-    ensure!(!graph.holds(&people::BOB, GROUPS_ADMINISTRATOR).await?, "Bob approved himself");
-    guide.seen("refused, with the reason; Graph shows nothing")?;
-
-    guide.step("A sign-in that is too weak buys nothing")?;
-    let weak = ann.signing_in_with(Strength::Mfa);
-    let told =
-        typed(&weak, &["activate", "user-admin", "--for", "10s", "--reason-file", &reason, "--yes"]).await?;
-    ensure!(told.exit == Exit::Refused, "a weak sign-in ended with {:?}", told.exit);
-    ensure!(!graph.holds(&people::ANN, USER_ADMINISTRATOR).await?, "granted on a weak sign-in");
-    guide.seen("the role asks for a passkey, and a telephone is none")?;
-
-    guide.step("Ann activates a role that needs no approval, and the broker is killed with -9")?;
-    typed_well(&ann, &["activate", "user-admin", "--for", "10s", "--reason-file", &reason, "--yes"]).await?;
-    let id = until(&ann, "active", TAKEN_AWAY_WITHIN).await?;
-    ensure!(graph.comes_to_hold(&people::ANN, USER_ADMINISTRATOR).await?, "Graph does not show it");
-    broker.kill_9().await?;
-    guide.seen("the role is live and nobody watches over it")?;
-
-    guide.step("Its end passes while the broker is dead")?;
-    tokio::time::sleep(Duration::from_secs(12)).await;
-    ensure!(graph.holds(&people::ANN, USER_ADMINISTRATOR).await?, "something else took it away");
-    guide.seen("Graph still shows the role: only the broker takes it away, and it is down")?;
-
-    guide.step("The broker starts again")?;
-    let broker = Broker::start(&program, &config, listen, admin, &log, &Clock::system()).await?;
-    let waited = graph.gone_within(&people::ANN, USER_ADMINISTRATOR, TAKEN_AWAY_WITHIN).await?;
-    ensure!(!graph.holds(&people::ANN, USER_ADMINISTRATOR).await?, "it came back");
-    guide.seen(&format!("the role was gone {:.1} s after it was ready", waited.as_secs_f32()))?;
-
-    guide.step("And the record knows it")?;
-    until(&ann, "closed", TAKEN_AWAY_WITHIN).await?;
-    let told = typed_well(&ann, &["show", &id]).await?;
-    let shown = ann.types(&["show", &id, "--output", "json"]).await.json()?;
-    ensure!(
-        shown.get("outcome").is_some_and(|is| is == "expired"),
-        "the record says otherwise: {}",
-        told.out
-    );
-    broker.stop().await?;
-    guide.seen("closed as expired, and the broker ends in order when told to")?;
-    writeln!(io::stdout())?;
-    Ok(())
 }

@@ -1,0 +1,50 @@
+//! The chapters there are, in the order in which `--all` tells them: one file each.
+
+mod approval;
+mod ending_early;
+mod main;
+mod outage;
+
+use std::path::Path;
+use std::pin::Pin;
+
+use anyhow::Result;
+
+use super::guide::Guide;
+
+/// A chapter being told. It fails where something is not as it says.
+pub(super) type Telling<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+/// A chapter of the tour.
+#[derive(Clone, Copy)]
+pub(super) struct Chapter {
+    /// What `--chapter` takes.
+    pub(super) name: &'static str,
+    /// What it is about, in a line.
+    pub(super) about: &'static str,
+    /// Tells it, in a folder of its own.
+    pub(super) tell: for<'a> fn(&'a mut Guide, &'a Path) -> Telling<'a>,
+}
+
+pub(super) const CHAPTERS: [Chapter; 4] = [
+    Chapter {
+        name: "main",
+        about: "ask, approve, hold, end; and a broker that is killed",
+        tell: |guide, folder| Box::pin(main::tell(guide, folder)),
+    },
+    Chapter {
+        name: "approval",
+        about: "two requirements, a denial, an approver who is none any more, a window that closes",
+        tell: |guide, folder| Box::pin(approval::tell(guide, folder)),
+    },
+    Chapter {
+        name: "ending-early",
+        about: "withdraw, deactivate, revoke; and the first five minutes of PIM",
+        tell: |guide, folder| Box::pin(ending_early::tell(guide, folder)),
+    },
+    Chapter {
+        name: "outage",
+        about: "lost answers, a kill in the middle of a grant, a Graph that is down at the end",
+        tell: |guide, folder| Box::pin(outage::tell(guide, folder)),
+    },
+];
