@@ -40,6 +40,11 @@ impl Faults {
         self.0.push(Fault { place: place.to_owned(), key: key.to_owned(), problem: problem.to_string() });
     }
 
+    /// Adds these.
+    pub fn extend(&mut self, faults: impl IntoIterator<Item = Fault>) {
+        self.0.extend(faults);
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -110,6 +115,28 @@ pub struct Table {
     taken: BTreeMap<String, String>,
 }
 
+/// Where a table and its keys stood, for what is found wrong only when everything is read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    place: String,
+    path: String,
+    keys: BTreeMap<String, String>,
+}
+
+impl Places {
+    /// Where the table stands.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What is wrong with a key of it, said or not; or, with no key, with the table as a whole.
+    pub fn fault(&self, key: &str, problem: impl fmt::Display) -> Fault {
+        let place = self.keys.get(key).unwrap_or(&self.place);
+        let key = if key.is_empty() { self.path.clone() } else { format!("{}.{key}", self.path) };
+        Fault { place: place.clone(), key, problem: problem.to_string() }
+    }
+}
+
 impl Table {
     /// Reads a document's text.
     ///
@@ -142,6 +169,11 @@ impl Table {
     /// Where the table stands.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// Where it and the keys taken so far stand, to be kept when the reading is over.
+    pub fn places(&self) -> Places {
+        Places { place: self.place.clone(), path: self.path.clone(), keys: self.taken.clone() }
     }
 
     /// The full name of a key in it.

@@ -11,9 +11,13 @@ use crate::approval::{ApprovalRequirement, Standing};
 use crate::names::{ObjectId, Principal, RoleName, Slot, Subject, Target, Way};
 use crate::term::Term;
 
+mod decision;
+mod test;
 mod text;
 
-pub use text::{PolicyFaults, parse};
+pub use decision::Decision;
+pub use test::{Test, Verdict};
+pub use text::{PolicyFaults, Written, parse, read};
 
 /// Counts applied policies, from 1. Every activation is pinned to the one it was asked under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,11 +136,6 @@ impl EligibleRole {
     /// The slot that `principal` takes by holding this role.
     pub const fn slot(&self, principal: Principal) -> Slot {
         Slot { principal, role_definition: self.target.role_definition, scope: self.target.scope }
-    }
-
-    /// Whether the offer is made to this principal.
-    pub fn is_offered_to(&self, standing: &Standing) -> bool {
-        standing.is_among(&self.eligible) && !standing.is_among(&self.denied)
     }
 }
 

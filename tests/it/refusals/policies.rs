@@ -63,6 +63,22 @@ async fn every_fault_of_a_policy_is_told_at_once_with_its_line_and_nothing_is_ap
 }
 
 #[tokio::test]
+async fn a_policy_that_does_not_say_what_its_tests_expect_is_not_applied() {
+    let world = World::start().await;
+    let eve = world.grpc("eve");
+    let test = "[[test]]\nname = \"ann\"\nwho = \"user:5a4db0c5-0000-4000-8000-000000000001\"\n";
+    let failing = format!("{POLICY}{test}may = [\"user-admin\", \"reader\"]\n");
+    let plan = || api::PlanPolicyRequest { text: failing.clone() };
+    let planned = async { eve.policy().plan_policy(eve.call(plan())).await.map(drop) };
+    refused(&world, "plan", planned, InvalidArgument, "POLICY_INVALID").await;
+    let told = refused(&world, "apply", eve.apply(&failing, 1), InvalidArgument, "POLICY_INVALID").await;
+    assert!(told.fields.len() == 1 && told.fields[0].1.contains("expected that `reader`"), "{told:?}");
+    // The same test of a policy that says so.
+    let staff = "groups = [\"group:5a4db0c5-0000-4000-8000-000000000102\"]\n";
+    assert_eq!(eve.apply(&format!("{failing}{staff}"), 1).await.unwrap().version, 2);
+}
+
+#[tokio::test]
 async fn a_policy_planned_against_an_older_one_is_not_applied() {
     let world = World::start().await;
     let eve = world.grpc("eve");

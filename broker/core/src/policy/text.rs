@@ -28,29 +28,60 @@ use std::str::FromStr;
 
 use jiff::SignedDuration;
 
+use super::test::{self, Test, Verdict};
 use super::{AuthContext, Bound, EligibleRole, Policy, ProofRule, Strength};
 use crate::approval::ApprovalRequirement;
-use crate::document::{Faults, Table};
+use crate::document::{Faults, Places, Table};
 use crate::names::{RoleName, Scope, Subject, Target, Way, is_plain};
 use crate::term::Term;
 
 /// Everything wrong with a policy's text, each with its line.
 pub type PolicyFaults = Faults;
 
-/// The largest policy, in bytes, and the most roles in one.
+/// The largest policy, in bytes, and the most roles and tests in one.
 const TEXT_MAX: usize = 1024 * 1024;
 const ROLES_MAX: usize = 1000;
+const TESTS_MAX: usize = 1000;
 
 /// The most people and groups in one list, and the most requirements of one role: a request carries those
 /// it was asked under, and has to fit an entry of the record.
 const SUBJECTS_MAX: usize = 100;
 const REQUIREMENTS_MAX: usize = 10;
 
-/// Reads a policy.
+/// A policy as it was written: its rules, and beside them what they are meant to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The rules.
+    pub policy: Policy,
+    /// What they must hold to.
+    pub tests: Vec<Test>,
+    /// Where each of the roles stands, in their order.
+    pub(super) places: Vec<Places>,
+}
+
+impl Written {
+    /// Every test's verdict, in the order of the text.
+    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        self.tests.iter().map(|test| test.run(&self.policy))
+    }
+}
+
+/// Reads a policy that says what its own tests expect: what may come into force.
+///
+/// # Errors
+/// Everything that is wrong with it, at once: what [`read`] finds, or every test that fails.
+pub fn parse(text: &str) -> Result<Policy, PolicyFaults> {
+    let written = read(text)?;
+    let mut faults = Faults::default();
+    faults.extend(written.verdicts().flat_map(|verdict| verdict.failures));
+    faults.or(Some(written.policy))
+}
+
+/// Reads a policy, without running its tests.
 ///
 /// # Errors
 /// Everything that is wrong with it, at once: syntax, unknown keys, values, and what contradicts itself.
-pub fn parse(text: &str) -> Result<Policy, PolicyFaults> {
+pub fn read(text: &str) -> Result<Written, PolicyFaults> {
     let mut faults = Faults::default();
     if text.len() > TEXT_MAX {
         faults.push("line 1", "", format!("the policy is larger than {TEXT_MAX} bytes"));
@@ -58,21 +89,29 @@ pub fn parse(text: &str) -> Result<Policy, PolicyFaults> {
     }
     let mut document = Table::parse(text)?;
     let tables = document.tables("role", &mut faults);
+    let tests = document.tables("test", &mut faults);
     document.finish(&mut faults);
-    if tables.len() > ROLES_MAX {
-        faults.push(
-            "line 1",
-            "role",
-            format!("stands there {} times; {ROLES_MAX} is the most", tables.len()),
-        );
+    for (key, count, most) in [("role", tables.len(), ROLES_MAX), ("test", tests.len(), TESTS_MAX)] {
+        if count > most {
+            faults.push("line 1", key, format!("stands there {count} times; {most} is the most"));
+        }
     }
     let mut names = BTreeSet::new();
     let roles: Vec<_> = tables.into_iter().map(|table| role(table, &mut names, &mut faults)).collect();
-    let roles = roles.into_iter().collect::<Option<_>>();
-    faults.or(roles.map(|roles| Policy { roles }))
+    let tests: Vec<_> = tests.into_iter().map(|table| test::test(table, &names, &mut faults)).collect();
+    let roles = roles.into_iter().collect::<Option<Vec<_>>>();
+    let tests = tests.into_iter().collect::<Option<_>>();
+    faults.or(roles.zip(tests).map(|(roles, tests)| {
+        let (roles, places) = roles.into_iter().unzip();
+        Written { policy: Policy { roles }, tests, places }
+    }))
 }
 
-fn role(mut table: Table, names: &mut BTreeSet<RoleName>, faults: &mut Faults) -> Option<EligibleRole> {
+fn role(
+    mut table: Table,
+    names: &mut BTreeSet<RoleName>,
+    faults: &mut Faults,
+) -> Option<(EligibleRole, Places)> {
     let name: Option<RoleName> = table.required("name", faults);
     if let Some(taken) = name.as_ref().filter(|name| !names.insert(RoleName::clone(name))) {
         table.fault(faults, "name", format!("`{taken}` is taken by a role above"));
@@ -121,9 +160,10 @@ fn role(mut table: Table, names: &mut BTreeSet<RoleName>, faults: &mut Faults) -
     {
         table.fault(faults, "usual", "is less than 5m, and Entra PIM ends nothing sooner");
     }
+    let places = table.places();
     table.finish(faults);
     let name = name?;
-    Some(EligibleRole {
+    let role = EligibleRole {
         title: title.map_or_else(|| name.to_string(), |title| title.0),
         name,
         target: Target { way: way?, role_definition: role_definition?, scope: scope? },
@@ -135,7 +175,8 @@ fn role(mut table: Table, names: &mut BTreeSet<RoleName>, faults: &mut Faults) -
         approval_window: approval_window?,
         proof: proof?,
         ticket_required,
-    })
+    };
+    Some((role, places))
 }
 
 fn requirement(mut table: Table, faults: &mut Faults) -> Option<ApprovalRequirement> {
@@ -175,7 +216,7 @@ fn proof(mut table: Table, faults: &mut Faults) -> Option<ProofRule> {
 }
 
 /// A list of people that names somebody, nobody twice.
-fn subjects(table: &mut Table, key: &str, faults: &mut Faults) -> Option<Vec<Subject>> {
+pub(super) fn subjects(table: &mut Table, key: &str, faults: &mut Faults) -> Option<Vec<Subject>> {
     if !table.has(key) {
         table.fault(faults, key, "is missing: a list such as `[\"group:{object id}\"]`");
         return None;
@@ -229,7 +270,7 @@ impl Length {
     }
 }
 
-struct Title(String);
+pub(super) struct Title(pub(super) String);
 
 impl FromStr for Title {
     type Err = String;
@@ -244,7 +285,7 @@ impl FromStr for Title {
     }
 }
 
-struct WrittenStrength(Strength);
+pub(super) struct WrittenStrength(pub(super) Strength);
 
 impl FromStr for WrittenStrength {
     type Err = Choice;
@@ -284,7 +325,7 @@ impl FromStr for WrittenContext {
 
 /// What would have been right.
 #[derive(Debug)]
-struct Choice(&'static str);
+pub(super) struct Choice(&'static str);
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
