@@ -70,6 +70,11 @@ fn route(world: &Arc<World>, request: &Request) -> Answer {
         ("GET", ["behaviour"]) => ok(json!(world.behaviour())),
         ("PATCH", ["behaviour"]) => patch_behaviour(world, request),
         ("PATCH", ["people", who]) => patch_person(world, request, who),
+        ("DELETE", ["people", who]) => {
+            let id = world.directory.user(who).map(|user| user.id);
+            let deleted = id.is_some_and(|id| world.directory.delete_user(&id));
+            if deleted { done() } else { Err(not_found("person", who)) }
+        }
         ("GET", ["assignments"]) => ok(json!({ "assignments": assignments(world) })),
         ("POST", ["assignments"]) => add_assignment(world, request),
         ("DELETE", ["assignments", id]) => {

@@ -8,6 +8,8 @@
     reason = "clippy knows a test by its attribute, and what tests share has none"
 )]
 
+#[path = "tenant/accounts.rs"]
+mod accounts;
 #[path = "tenant/applications.rs"]
 mod applications;
 #[path = "tenant/control.rs"]

@@ -76,6 +76,9 @@ async fn people_get_habits_and_strangers_get_roles() {
         (&json!(["fido", "mfa"]), &json!(setting.now().as_second() - 60))
     );
     assert_eq!(setting.control(Method::PATCH, "/people/mallory", json!({ "enabled": true })).await.0, 404);
+    assert_eq!(setting.control(Method::DELETE, "/people/bob", json!(null)).await.0, 204);
+    assert_eq!(setting.control(Method::DELETE, "/people/bob", json!(null)).await.0, 404);
+    assert_eq!(setting.get(&format!("/users/{}", people::BOB.id)).await.0, 404);
 
     let foreign = json!({ "principal": "dave", "role": "Global Administrator" });
     let (status, made) = setting.control(Method::POST, "/assignments", foreign).await;
