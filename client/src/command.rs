@@ -4,6 +4,7 @@
 pub(crate) mod activate;
 pub(crate) mod approve;
 pub(crate) mod audit;
+mod board;
 pub(crate) mod completions;
 pub(crate) mod deactivate;
 pub(crate) mod deny;

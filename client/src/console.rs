@@ -17,6 +17,9 @@ use crate::world::{Terminals, World};
 /// The longest line taken from a person; a redirected address is the longest they paste.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 
+const HIDE_CURSOR: &str = "\x1b[?25l";
+const SHOW_CURSOR: &str = "\x1b[?25h";
+
 /// Both directions of the terminal, or of what stands in its place.
 pub(crate) struct Console {
     out: Box<dyn Write + Send>,
@@ -31,6 +34,8 @@ pub(crate) struct Console {
     /// What to say when the person interrupts now.
     pub(crate) parting: Option<String>,
     spinning: bool,
+    /// How many lines of a picture stand above the cursor; the cursor is hidden as long as there are any.
+    drawn: usize,
 }
 
 impl Console {
@@ -57,6 +62,7 @@ impl Console {
             colour_err: colour(terminals.err),
             parting: None,
             spinning: false,
+            drawn: 0,
         };
         (console, outside)
     }
@@ -168,8 +174,39 @@ impl Console {
         let _ = self.err.flush();
     }
 
-    /// Clears that line.
+    /// Whether the answer is drawn for somebody who looks, and not written line by line.
+    pub(crate) fn draws(&self) -> bool {
+        self.form == Form::Table && self.terminals.out
+    }
+
+    /// A picture, over the one before. It is written in one piece, and no line is cleared before it is written
+    /// anew, so nothing flickers. What does not fit the screen is left out, because the cursor cannot go
+    /// back to what has scrolled away.
+    pub(crate) fn redraw(&mut self, picture: &str) -> Result<()> {
+        let rows = usize::from(self.terminals.height.unwrap_or(24)).saturating_sub(1).max(1);
+        let columns = usize::from(self.terminals.width.unwrap_or(80));
+        let mut text = match self.drawn {
+            0 => HIDE_CURSOR.to_owned(),
+            lines => format!("\x1b[{lines}A"),
+        };
+        self.drawn = 0;
+        for line in picture.lines().take(rows) {
+            let line: String = line.chars().take(columns).collect();
+            text.push_str(&format!("\r{line}\x1b[K\n"));
+            self.drawn += 1;
+        }
+        text.push_str("\x1b[J");
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()?;
+        Ok(())
+    }
+
+    /// Clears that line, and leaves a picture as it stands.
     fn still(&mut self) {
+        if std::mem::take(&mut self.drawn) > 0 {
+            let _ = write!(self.out, "{SHOW_CURSOR}");
+            let _ = self.out.flush();
+        }
         if std::mem::take(&mut self.spinning) {
             let _ = write!(self.err, "\r\x1b[K");
         }

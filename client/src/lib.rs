@@ -73,7 +73,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, world: World) -> Exit
     }
 }
 
-/// [`run`] in this process's own world, until Ctrl-C.
+/// [`run`] in this process's own world, until Ctrl-C or a signal to end.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let world = World::real();
     let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
@@ -82,7 +82,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let interrupt = Arc::clone(&world.interrupt);
     runtime.spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if told_to_end().await.is_ok() {
             interrupt.notify_one();
         }
     });
@@ -90,6 +90,21 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Somebody may still be waited for at a prompt; the process ends all the same.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// Resolves at Ctrl-C, or when the system wants the process to end.
+#[cfg(unix)]
+async fn told_to_end() -> std::io::Result<()> {
+    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = term.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_end() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
 }
 
 /// Help and version, which are no errors, and what cannot be read as a command.

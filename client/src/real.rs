@@ -18,7 +18,7 @@ const OPENER_PATIENCE: Duration = Duration::from_millis(1500);
 impl World {
     /// This process's own.
     pub fn real() -> Self {
-        let width = || terminal_size::terminal_size().map(|(width, _)| width.0);
+        let size = terminal_size::terminal_size();
         Self {
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
@@ -27,7 +27,8 @@ impl World {
                 input: io::stdin().is_terminal(),
                 out: io::stdout().is_terminal(),
                 err: io::stderr().is_terminal(),
-                width: width(),
+                width: size.map(|(width, _)| width.0),
+                height: size.map(|(_, height)| height.0),
             },
             // A variable that is no text is none that we know.
             env: std::env::vars_os()

@@ -4,6 +4,7 @@
 mod admin;
 mod bench;
 mod binding;
+mod board;
 mod broker;
 mod failures;
 mod forms;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -52,6 +54,8 @@ pub struct Terminals {
     pub err: bool,
     /// How wide it is, in columns.
     pub width: Option<u16>,
+    /// How high it is, in lines.
+    pub height: Option<u16>,
 }
 
 /// Opens an address where the person can sign in.
@@ -67,6 +71,11 @@ pub trait Browser: Send + Sync {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// Returns after this long.
+    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(length))
+    }
 }
 
 /// The operating system's place for secrets. May block.

@@ -2,6 +2,8 @@
 
 use elevate_proto::v1;
 
+use crate::command::board;
+use crate::connect::Broker;
 use crate::context::{Context, PAGES_MAX};
 use crate::exit::Exit;
 use crate::failure::Result;
@@ -17,17 +19,38 @@ pub(crate) struct Args {
     all: bool,
     /// Everybody's, not only yours (needs the app role of an auditor or revoker)
     #[arg(long)]
-    everybody: bool,
+    pub(crate) everybody: bool,
     /// Only of this role
     #[arg(long, value_name = "ROLE", default_value = "")]
     role: String,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=2000))]
     limit: u16,
+    /// Go on showing it as it changes, with the time that is left, until Ctrl-C
+    #[arg(long, short)]
+    watch: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
+    if args.watch {
+        return board::run(args, context).await;
+    }
     let broker = context.broker().await?;
+    let (activations, page_token) = fetch(&broker, &args).await?;
+    if !page_token.is_empty() {
+        context.console.hint("there are more; `--limit` shows more of them");
+    }
+    print(
+        context,
+        activations,
+        page_token,
+        args.everybody,
+        "Nothing is held or asked for. `--all` shows what is over.",
+    )
+}
+
+/// The activations asked for, and the token of what is left out, empty when nothing is.
+pub(crate) async fn fetch(broker: &Broker, args: &Args) -> Result<(Vec<v1::Activation>, String)> {
     let limit = usize::from(args.limit);
     let mut activations: Vec<v1::Activation> = Vec::new();
     let mut page_token = String::new();
@@ -46,16 +69,7 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
             break;
         }
     }
-    if !page_token.is_empty() {
-        context.console.hint("there are more; `--limit` shows more of them");
-    }
-    print(
-        context,
-        activations,
-        page_token,
-        args.everybody,
-        "Nothing is held or asked for. `--all` shows what is over.",
-    )
+    Ok((activations, page_token))
 }
 
 /// A list, or a word that there is nothing.

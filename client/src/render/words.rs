@@ -76,33 +76,40 @@ pub(crate) fn ticket(ticket: Option<&v1::Ticket>) -> String {
     ticket.map(|ticket| clean_line(&format!("{} {}", ticket.system, ticket.number))).unwrap_or_default()
 }
 
+/// Where an activation stands, without the times.
+pub(crate) fn standing(activation: &v1::Activation) -> String {
+    match activation.state() {
+        State::Unspecified => "in a state that this client does not know".to_owned(),
+        State::Requested => "requested".to_owned(),
+        State::AwaitingApproval => format!("waiting for {}", approvals(activation.approvals_needed)),
+        State::Scheduled => "scheduled".to_owned(),
+        State::Activating => "being granted".to_owned(),
+        State::Active => "active".to_owned(),
+        State::Revoking => "being taken away".to_owned(),
+        State::Closed => outcome(activation.outcome()).to_owned(),
+    }
+}
+
 /// Where an activation stands, in a few words.
 pub(crate) fn state(look: &Look, activation: &v1::Activation) -> String {
     let at = |label: &str, at: Option<&prost_types::Timestamp>| match time(at) {
         Some(at) => format!("{label} {}", look.time(at)),
         None => String::new(),
     };
-    let joined =
-        |first: String, second: String| if second.is_empty() { first } else { format!("{first}, {second}") };
-    match activation.state() {
-        State::Unspecified => "in a state that this client does not know".to_owned(),
-        State::Requested => "requested".to_owned(),
-        State::AwaitingApproval => joined(
-            format!("waiting for {}", approvals(activation.approvals_needed)),
-            at("until", activation.answer_needed_by.as_ref()),
-        ),
-        State::Scheduled => joined("scheduled".to_owned(), at("from", activation.starts_at.as_ref())),
-        State::Activating => "being granted".to_owned(),
-        State::Active => joined("active".to_owned(), at("until", activation.held_until.as_ref())),
-        State::Revoking => "being taken away".to_owned(),
+    let word = standing(activation);
+    let when = match activation.state() {
+        State::AwaitingApproval => at("until", activation.answer_needed_by.as_ref()),
+        State::Scheduled => at("from", activation.starts_at.as_ref()),
+        State::Active => at("until", activation.held_until.as_ref()),
         State::Closed => {
-            let word = outcome(activation.outcome());
-            match time(activation.closed_at.as_ref()) {
-                Some(at) => format!("{word} at {}", look.time(at)),
-                None => word.to_owned(),
-            }
+            return match at("at", activation.closed_at.as_ref()) {
+                when if when.is_empty() => word,
+                when => format!("{word} {when}"),
+            };
         }
-    }
+        State::Unspecified | State::Requested | State::Activating | State::Revoking => String::new(),
+    };
+    if when.is_empty() { word } else { format!("{word}, {when}") }
 }
 
 fn approvals(needed: i32) -> String {
@@ -165,6 +172,46 @@ pub(crate) fn activations(look: &Look, activations: &[v1::Activation], with_hold
         row
     });
     table(look, headings, rows)
+}
+
+/// Many activations with the time that is left, to the second.
+pub(crate) fn board(look: &Look, activations: &[v1::Activation], with_holder: bool) -> String {
+    let headings: &[&str] = if with_holder {
+        &["ROLE", "WHO", "STATE", "LEFT", "WHY", "ID"]
+    } else {
+        &["ROLE", "STATE", "LEFT", "WHY", "ID"]
+    };
+    let rows = activations.iter().map(|activation| {
+        let mut row = vec![activation.role.clone()];
+        if with_holder {
+            row.push(person_short(activation.principal.as_ref()));
+        }
+        row.push(standing(activation));
+        row.push(left(look, activation));
+        row.push(short(&activation.justification));
+        row.push(activation.id.clone());
+        row
+    });
+    table(look, headings, rows)
+}
+
+/// Until what is shown by [`standing`] changes by itself: the end of the term, the last moment for an answer,
+/// the beginning.
+fn left(look: &Look, activation: &v1::Activation) -> String {
+    let until = match activation.state() {
+        State::AwaitingApproval => activation.answer_needed_by.as_ref(),
+        State::Scheduled => activation.starts_at.as_ref(),
+        State::Activating | State::Active => activation.held_until.as_ref(),
+        State::Unspecified | State::Requested | State::Revoking | State::Closed => None,
+    };
+    match time(until).map(|until| until.duration_since(look.now)) {
+        None => "-".to_owned(),
+        // Of one width, so that nothing moves as it counts down.
+        Some(left) => {
+            let seconds = left.as_secs().max(0);
+            format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        }
+    }
 }
 
 /// Activations that are over: how each ended, by whom, and for how long it was held.

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, BufRead, Write};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use elevate_proto::v1;
 use jiff::Timestamp;
@@ -40,6 +43,8 @@ pub(super) struct Bench {
     pub(super) interrupt: Arc<Notify>,
     pub(super) port: u16,
     pub(super) now: i64,
+    /// After so many pauses they have had enough, and press Ctrl-C.
+    pub(super) pauses: Option<u32>,
 }
 
 /// What came of a command.
@@ -92,12 +97,13 @@ impl Bench {
             interrupt: Arc::new(Notify::new()),
             port,
             now: NOW,
+            pauses: None,
         }
     }
 
     /// Somebody sits at it.
     pub(super) fn at_a_terminal(mut self) -> Self {
-        self.terminals = Terminals { input: true, out: true, err: true, width: Some(100) };
+        self.terminals = Terminals { input: true, out: true, err: true, width: Some(100), height: Some(30) };
         self.env.insert("NO_COLOR".to_owned(), "1".to_owned());
         self
     }
@@ -134,7 +140,14 @@ impl Bench {
             terminals,
             env: self.env.clone(),
             browser: Arc::new(Person { tenant: Arc::clone(&self.tenant), manner: self.manner }),
-            clock: Arc::new(Stopped(self.now)),
+            clock: match self.pauses {
+                None => Arc::new(Stopped(self.now)),
+                Some(left) => Arc::new(Moved {
+                    now: AtomicI64::new(self.now),
+                    left: AtomicU32::new(left),
+                    interrupt: Arc::clone(&self.interrupt),
+                }),
+            },
             time_zone: TimeZone::fixed(offset(1)),
             keyring: Arc::clone(&self.keyring),
             interrupt: Arc::clone(&self.interrupt),
@@ -301,6 +314,28 @@ struct Stopped(i64);
 impl Clock for Stopped {
     fn now(&self) -> Timestamp {
         Timestamp::from_second(self.0).unwrap()
+    }
+}
+
+/// Moved by whoever waits for it.
+struct Moved {
+    now: AtomicI64,
+    left: AtomicU32,
+    interrupt: Arc<Notify>,
+}
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.now.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.now.fetch_add(i64::try_from(length.as_secs()).unwrap(), Ordering::SeqCst);
+        if self.left.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return Box::pin(std::future::ready(()));
+        }
+        self.interrupt.notify_one();
+        Box::pin(std::future::pending())
     }
 }
 

@@ -27,7 +27,7 @@ struct Terminal<'a> {
 
 impl<'a> Terminal<'a> {
     fn of(world: &'a World, name: &'static str) -> Self {
-        let terminals = Terminals { input: true, out: true, err: true, width: Some(100) };
+        let terminals = Terminals { input: true, out: true, err: true, width: Some(100), height: Some(30) };
         Self { world, name, env: Vec::new(), terminals, input: Some("") }
     }
 
