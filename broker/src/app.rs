@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Credential};
@@ -17,6 +18,8 @@ use crate::graph::{self, Graph};
 use crate::grpc::server::Bounds;
 use crate::grpc::{self, Api, Rates, SignIn};
 use crate::identity::{self, ClaimNames, Identity};
+use crate::notice_log::NoticeLog;
+use crate::notify::{self, Outbox};
 use crate::ports::journal::{Note, StoreFault};
 use crate::ports::verifier::AppRole;
 use crate::ports::{Clock, Journal as _};
@@ -109,6 +112,13 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
         clock: Arc::clone(&clock),
     };
     let workflow = Arc::new(Workflow::open(ports).await?);
+    let outbox = Outbox::open(notify::Ports {
+        journal: Arc::clone(&store) as _,
+        bookmark: Arc::clone(&store) as _,
+        notifier: Arc::new(NoticeLog),
+        clock: Arc::clone(&clock),
+    });
+    let outbox = outbox.await;
     note(&store, &clock, "started").await?;
 
     let (reaper, sweeper) = Reaper::new(Arc::clone(&workflow));
@@ -125,7 +135,7 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
         calls_per_connection: config.limits.calls_per_connection,
     };
     let parts = Arc::new(Outer { identity: Arc::clone(&identity), graph: Arc::clone(&graph) });
-    let telemetry = Arc::new(Telemetry::new(Arc::clone(&workflow), parts));
+    let telemetry = Arc::new(Telemetry::new(Arc::clone(&workflow), outbox.meter(), parts));
 
     let stop = CancellationToken::new();
     let whole = Whole {
@@ -135,6 +145,7 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
         identity,
         api,
         reaper,
+        outbox,
         telemetry,
         listener,
         admin_listener,
@@ -155,6 +166,7 @@ struct Whole {
     identity: Arc<Identity>,
     api: Api,
     reaper: Reaper,
+    outbox: Outbox,
     telemetry: Arc<Telemetry>,
     listener: TcpListener,
     admin_listener: TcpListener,
@@ -165,9 +177,8 @@ struct Whole {
 
 impl Whole {
     async fn serve(self, stop: CancellationToken) -> Result<(), Failure> {
-        // Three ends, in this order: calls, then what settles, then what tells about it.
-        let (calls, settling, telling) =
-            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        // Four ends, in this order: calls, then what settles, then the notices of it, then what tells about all.
+        let [calls, settling, noticing, telling] = [(); 4].map(|()| CancellationToken::new());
         let api = self.api.clone();
         let mut server = tokio::spawn(grpc::server::serve(
             self.api,
@@ -179,6 +190,7 @@ impl Whole {
         ));
         let mut reaper = tokio::spawn(self.reaper.run(settling.clone()));
         let mut reconciler = tokio::spawn(reaper::reconcile(Arc::clone(&self.workflow), settling.clone()));
+        let mut outbox = tokio::spawn(noticed(self.outbox.run(noticing.clone())));
         let telling_ended = telling.clone();
         tokio::spawn(Arc::clone(&self.telemetry).serve(self.admin_listener, telling.clone()));
         let identity = Arc::clone(&self.identity);
@@ -210,6 +222,7 @@ impl Whole {
             server.abort();
             reaper.abort();
             reconciler.abort();
+            outbox.abort();
             telling.cancel();
             return Err(failure);
         }
@@ -229,10 +242,25 @@ impl Whole {
             }
         }
         note(&self.store, &self.clock, "stopped").await.map_err(Failure::Part)?;
+        noticing.cancel();
+        if tokio::time::timeout(notify::DRAIN_FOR, &mut outbox).await.is_err() {
+            tracing::warn!("not every notice was delivered in time; the next start goes on with them");
+            outbox.abort();
+        }
         telling.cancel();
         self.store.close().await?;
         tracing::info!("ended");
         Ok(())
+    }
+}
+
+/// The outbox is not waited for as the others are: broken, it must not end what grants and takes away.
+async fn noticed(running: impl Future<Output = Result<(), StoreFault>> + Send + 'static) {
+    match AbortOnDropHandle::new(tokio::spawn(running)).await {
+        // A failed store is told of by itself.
+        Ok(_) => {}
+        Err(broken) if broken.is_cancelled() => {}
+        Err(_) => tracing::error!("the outbox ended in disorder; nobody is told of anything until a restart"),
     }
 }
 

@@ -5,8 +5,9 @@
 //!   grpc    identity   core        journal       graph    journal   reaper   graph     graph    journal
 //! ```
 //!
-//! Who may know whom: `core` <- [`ports`] <- `workflow` <- {`grpc`, `reaper`}; the adapters ([`graph`],
-//! [`store`], [`identity`]) know [`ports`] and core and their own library, never each other; `app` wires.
+//! Who may know whom: `core` <- [`ports`] <- {`notify`, `workflow` <- {`grpc`, `reaper`}}; the adapters
+//! ([`graph`], [`store`], [`identity`], [`notice_log`]) know [`ports`] and core and their own library, never
+//! each other; `app` wires.
 
 pub mod app;
 pub mod cli;
@@ -16,6 +17,8 @@ pub mod doctor;
 pub mod graph;
 pub mod grpc;
 pub mod identity;
+pub mod notice_log;
+pub mod notify;
 pub mod ports;
 pub mod reaper;
 pub mod store;

@@ -13,7 +13,7 @@
 //! everything later answers [`StoreFault`], reads too, and [`Store::fatal`] tells the process to end.
 //!
 //! Reading order: `record` (the stored form), `log`, `tree`, `anchor`, `index`, `guard`, then `writer` and
-//! `opening`; `operate` is for operators.
+//! `opening`; `operate` is for operators. `bookmark` keeps how far the record was told, beside it.
 
 use std::fmt;
 use std::fs::File;
@@ -35,6 +35,7 @@ use crate::ports::journal::{
 };
 
 mod anchor;
+mod bookmark;
 mod disk;
 mod guard;
 mod index;

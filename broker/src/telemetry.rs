@@ -12,13 +12,14 @@ use elevate_core::activation;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Log;
-use crate::workflow::Workflow;
+use crate::notify::Meter;
+use crate::workflow::{Ports, Workflow};
 
 /// Starts writing logs to standard error. Once a process; a second call changes nothing.
 pub fn log_to_stderr(log: &Log) {
@@ -53,16 +54,21 @@ pub struct Telemetry {
     stuck: Gauge,
     entries: Gauge,
     left_out: Gauge<u64, AtomicU64>,
+    notices: Arc<Meter>,
+    untold: Gauge<u64, AtomicU64>,
+    oldest: Gauge<f64, AtomicU64>,
 }
 
 impl Telemetry {
-    /// Over this workflow and the parts around it.
-    pub fn new(workflow: Arc<Workflow>, health: Arc<dyn Health>) -> Self {
+    /// Over this workflow, the outbox and the parts around them.
+    pub fn new(workflow: Arc<Workflow>, notices: Arc<Meter>, health: Arc<dyn Health>) -> Self {
         let mut registry = Registry::with_prefix("elevate");
         workflow.register(&mut registry);
+        notices.register(&mut registry);
         let (live, overdue, stuck, entries, left_out) = Default::default();
-        let telemetry = Self { workflow, health, registry, live, overdue, stuck, entries, left_out };
-        telemetry.registered()
+        let (untold, oldest) = Default::default();
+        Self { workflow, health, registry, live, overdue, stuck, entries, left_out, notices, untold, oldest }
+            .registered()
     }
 
     fn registered(mut self) -> Self {
@@ -84,6 +90,17 @@ impl Telemetry {
             "Refused attempts left out of the record",
             self.left_out.clone(),
         );
+        registry.register(
+            "notices_behind",
+            "Entries of the record that were not yet looked at for whom they concern",
+            self.untold.clone(),
+        );
+        registry.register_with_unit(
+            "notices_oldest",
+            "How long ago that happened which waits to be told next",
+            Unit::Seconds,
+            self.oldest.clone(),
+        );
         self
     }
 
@@ -101,7 +118,7 @@ impl Telemetry {
     }
 
     async fn look(&self) -> Result<(), crate::ports::journal::StoreFault> {
-        let journal = &self.workflow.ports().journal;
+        let Ports { journal, clock, .. } = self.workflow.ports();
         for state in activation::State::LIVE_WORDS {
             self.live.get_or_create(&Where { state }).set(0);
         }
@@ -111,7 +128,10 @@ impl Telemetry {
         let overdue = self.workflow.overdue().await?;
         self.overdue.set(i64::try_from(overdue.count).unwrap_or(i64::MAX));
         self.stuck.set(i64::try_from(overdue.stuck).unwrap_or(i64::MAX));
-        self.entries.set(i64::try_from(journal.size().borrow().0).unwrap_or(i64::MAX));
+        let size = *journal.size().borrow();
+        self.entries.set(i64::try_from(size.0).unwrap_or(i64::MAX));
+        self.untold.set(self.notices.behind(size));
+        self.oldest.set(self.notices.oldest(clock.now().latest()).as_secs_f64());
         self.left_out.set(self.workflow.refusals_left_out());
         Ok(())
     }

@@ -6,6 +6,7 @@ mod documents;
 mod expiry;
 mod foreign;
 mod lost;
+mod notices;
 mod proofs;
 mod refusals;
 mod secrets;

@@ -37,7 +37,7 @@ const WORDS: [(&str, &str, &[&str]); 18] = [
 ];
 
 /// Who may not know whom: the folder, and the words that must not stand in it.
-const STRANGERS: [(&str, &[&str]); 8] = [
+const STRANGERS: [(&str, &[&str]); 10] = [
     (
         "broker/core/src",
         &["tokio", "serde", "tonic", "prost", "async ", "std::fs", "std::net", "std::env", "Instant"],
@@ -48,11 +48,36 @@ const STRANGERS: [(&str, &[&str]); 8] = [
     ),
     (
         "broker/src/workflow",
-        &["crate::grpc", "crate::graph", "crate::store", "crate::identity", "crate::app"],
+        &["crate::grpc", "crate::graph", "crate::store", "crate::identity", "crate::notify", "crate::app"],
     ),
     (
         "broker/src/reaper.rs",
-        &["crate::grpc", "crate::graph", "crate::store", "crate::identity", "crate::app"],
+        &["crate::grpc", "crate::graph", "crate::store", "crate::identity", "crate::notify", "crate::app"],
+    ),
+    (
+        "broker/src/notify",
+        &[
+            "crate::workflow",
+            "crate::reaper",
+            "crate::grpc",
+            "crate::graph",
+            "crate::store",
+            "crate::identity",
+            "crate::notice_log",
+            "crate::app",
+        ],
+    ),
+    (
+        "broker/src/notice_log.rs",
+        &[
+            "crate::workflow",
+            "crate::notify",
+            "crate::grpc",
+            "crate::graph",
+            "crate::store",
+            "crate::identity",
+            "crate::app",
+        ],
     ),
     ("broker/src/grpc", &["crate::graph", "crate::store", "crate::identity", "crate::app"]),
     (

@@ -62,6 +62,17 @@ pub enum AppRole {
     Revoker,
 }
 
+impl AppRole {
+    /// As the contract names it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::PolicyAdmin => "policy-admin",
+            Self::Auditor => "auditor",
+            Self::Revoker => "revoker",
+        }
+    }
+}
+
 /// What the client is to sign in for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {

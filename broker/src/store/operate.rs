@@ -7,6 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::anchor::{self, Anchor};
+use super::bookmark;
 use super::disk::{self, Disk as _, Kernel};
 use super::guard;
 use super::index::{Applied, Index};
@@ -14,6 +15,7 @@ use super::log::{self, Log, Segments};
 use super::opening::{self, Limits, OpenError, Parts};
 use super::record;
 use super::tree::Tree;
+use crate::ports::notifier::Kept;
 
 mod report;
 
@@ -87,6 +89,7 @@ pub fn check(folder: &Path) -> Result<Checked, OpenError> {
         high_water: applied.high_water,
         torn_bytes: survey.cut.map_or(0, |cut| cut.bytes),
         index: verdict,
+        notices: bookmark::find(folder),
     })
 }
 
@@ -101,7 +104,8 @@ pub fn backup(folder: &Path, into: &Path) -> Result<BackedUp, OpenError> {
         Err(error) => return Err(error),
     };
     refuse_unless_empty(into, &[])?;
-    // The anchor first: what it stands for is in the log already.
+    // The cursor and the anchor first: what they stand for is in the log already.
+    let told = bookmark::find(folder);
     let anchor = Anchor::find(folder)?.newest;
     let anchored = anchor.as_ref().map_or_else(Tree::default, |anchor| anchor.tree.clone());
     copy_log(folder, into, anchored.size(), lock.is_none())?;
@@ -114,6 +118,7 @@ pub fn backup(folder: &Path, into: &Path) -> Result<BackedUp, OpenError> {
         high_water,
         boot_id: anchor.and_then(|anchor| anchor.boot_id),
     };
+    keep_told(into, &told)?;
     copy.write(into, &mut Kernel)?;
     Ok(BackedUp {
         into: into.to_owned(),
@@ -137,7 +142,8 @@ pub fn restore(backup: &Path, folder: &Path, rollback: Rollback) -> Result<Resto
 
     disk::make_folder(folder)?;
     let _lock = guard::lock(folder)?;
-    refuse_unless_empty(folder, &["anchor.0", "anchor.1", "lock"])?;
+    let [told, told_new] = bookmark::FILES;
+    refuse_unless_empty(folder, &["anchor.0", "anchor.1", "lock", told, told_new])?;
     let before = Anchor::find(folder)?.newest;
     let mut rolled_back_from = None;
     if let Some(before) = &before {
@@ -160,6 +166,13 @@ pub fn restore(backup: &Path, folder: &Path, rollback: Rollback) -> Result<Resto
     let (restored, _) = read_back(folder, tree.size(), &tree)?;
     let segments = Segments::of(&folder.join("log"))?;
     opening::agree(folder, &segments, restored.size(), &restored)?;
+    // The cursor that is there has gone on since the backup; but not if what it had told of is no more.
+    if rolled_back_from.is_some() {
+        bookmark::forget(folder).map_err(|error| OpenError::io("remove a file in", folder, error))?;
+    }
+    if !matches!(bookmark::find(folder), Kept::At(_)) {
+        keep_told(folder, &bookmark::find(backup))?;
+    }
     // Last: without it the record is refused, so a restore that broke off is not taken for a record.
     let generation = [&before, &anchor].into_iter().flatten().map(|anchor| anchor.generation).max();
     let generation = generation.unwrap_or(0).saturating_add(1);
@@ -207,6 +220,16 @@ pub fn reanchor(folder: &Path) -> Result<Reanchored, OpenError> {
     }
     let before = before.map(|anchor| anchor.tree.size());
     Ok(Reanchored { entries: log.size(), root: anchor.tree.root(), before })
+}
+
+/// Puts a cursor into this folder, if there is one.
+fn keep_told(into: &Path, told: &Kept) -> Result<(), OpenError> {
+    match told {
+        Kept::At(cursor) => {
+            bookmark::write(into, *cursor).map_err(|error| OpenError::io("write a file in", into, error))
+        }
+        Kept::Nothing | Kept::Unreadable(_) => Ok(()),
+    }
 }
 
 /// Whether a log is as long as its anchor says, and has one.

@@ -131,17 +131,6 @@ impl Refusal {
     }
 }
 
-impl AppRole {
-    /// As the contract names it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::PolicyAdmin => "policy-admin",
-            Self::Auditor => "auditor",
-            Self::Revoker => "revoker",
-        }
-    }
-}
-
 fn words(roles: &[AppRole]) -> String {
     roles.iter().map(|role| role.word()).collect::<Vec<_>>().join(" or ")
 }

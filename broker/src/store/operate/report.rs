@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use crate::ports::notifier::Kept;
 use crate::store::tree::Root;
 
 /// What [`check`](super::check) found: every frame, leaf and activation was read, and the anchor holds.
@@ -30,6 +31,8 @@ pub struct Checked {
     pub torn_bytes: u64,
     /// Whether the index says what the log says.
     pub index: IndexVerdict,
+    /// How far notices were told.
+    pub notices: Kept,
 }
 
 /// Whether an index says what the log says.
@@ -115,7 +118,16 @@ impl fmt::Display for Checked {
         if !words.is_empty() {
             write!(f, " ({})", words.join(", "))?;
         }
-        write!(f, "\n  index        {}", self.index)
+        write!(f, "\n  index        {}", self.index)?;
+        match &self.notices {
+            Kept::At(cursor) => write!(f, "\n  notices      told up to entry {}", cursor.next.0),
+            Kept::Nothing => {
+                write!(f, "\n  notices      none told yet; the next start tells what the last day holds")
+            }
+            Kept::Unreadable(why) => {
+                write!(f, "\n  notices      {why}; the next start tells all of the record again")
+            }
+        }
     }
 }
 
