@@ -4,6 +4,7 @@
 //! late, is the business of the `graph` module and of [`Lag`]. PIM's own clockwork runs whenever somebody
 //! looks: everything due by then has happened, at the time it was due.
 
+mod eligibility;
 mod groups;
 mod lag;
 mod pim;
@@ -11,15 +12,16 @@ mod problem;
 mod roles;
 mod state;
 
+pub use eligibility::Eligibility;
 pub use groups::{Membership, Relation};
 pub use lag::{Lag, Life};
-pub use pim::{Schedule, ScheduleRequest};
+pub use pim::{Privilege, Schedule, ScheduleRequest};
 pub use roles::Assignment;
 pub use state::User;
 
 pub(crate) use groups::{Group, person};
 pub(crate) use lag::View;
-pub(crate) use pim::{End, Wish};
+pub(crate) use pim::{End, Revision, Wish};
 pub(crate) use problem::Problem;
 pub(crate) use state::{ObjectKind, State};
 
@@ -69,6 +71,24 @@ impl Directory {
     #[must_use]
     pub fn schedules(&self) -> Vec<Schedule> {
         self.look(|state| state.schedules.iter().filter(|s| s.life.lasts()).cloned().collect())
+    }
+
+    /// Who may activate what, by PIM's own account.
+    #[must_use]
+    pub fn eligibilities(&self) -> Vec<Eligibility> {
+        self.look(|state| state.eligibilities.iter().filter(|e| e.life.lasts()).cloned().collect())
+    }
+
+    /// Makes somebody eligible in PIM, from now until `end` or for good. Gives the id of the schedule.
+    pub fn make_eligible(&self, principal: &str, what: Privilege, end: Option<Timestamp>) -> Result<String> {
+        self.change(|state, now| state.make_eligible(principal, what, end, now))
+            .map_err(|problem| anyhow!("{}: {}", problem.code, problem.message))
+    }
+
+    /// Ends an eligibility. `false` if there was none with that id.
+    #[must_use]
+    pub fn end_eligibility(&self, id: &str) -> bool {
+        self.change(|state, now| state.end_eligibility(id, now))
     }
 
     /// Somebody assigns a role for good, outside PIM. Gives the assignment's id.

@@ -5,8 +5,10 @@ mod assignments;
 mod batch;
 mod call;
 mod definitions;
+mod group_schedules;
 mod groups;
 mod listing;
+mod pim;
 mod schedules;
 mod shape;
 mod users;
@@ -72,8 +74,13 @@ fn route(call: &Call<'_>) -> Answer {
             "roleAssignmentScheduleRequests" => schedules::requests(call, rest),
             "roleAssignmentSchedules" => schedules::schedules(call, rest),
             "roleAssignmentScheduleInstances" => schedules::instances(call, rest),
+            "roleEligibilitySchedules" => schedules::eligible(call, rest),
+            "roleEligibilityScheduleInstances" => schedules::eligible_now(call, rest),
             other => Err(Problem::no_such_path(other)),
         },
+        ["identityGovernance", "privilegedAccess", "group", collection, rest @ ..] => {
+            group_schedules::answer(call, collection, rest)
+        }
         [] => Err(Problem::no_such_path("")),
         [other, ..] => Err(Problem::no_such_path(other)),
     }

@@ -22,6 +22,10 @@ mod graph;
 mod groups;
 #[path = "tenant/pim.rs"]
 mod pim;
+#[path = "tenant/pim_changes.rs"]
+mod pim_changes;
+#[path = "tenant/pim_groups.rs"]
+mod pim_groups;
 #[path = "tenant/setting.rs"]
 mod setting;
 #[path = "tenant/sign_in.rs"]

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Assignment, Lag, Life, Membership, Relation, Schedule, ScheduleRequest, groups::Group, lag::View,
+    Assignment, Eligibility, Lag, Life, Membership, Relation, Schedule, ScheduleRequest, groups::Group,
+    lag::View,
 };
 use crate::{Strength, people};
 
@@ -65,6 +66,7 @@ pub(crate) struct State {
     pub(crate) assignments: Vec<Assignment>,
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) requests: Vec<ScheduleRequest>,
+    pub(crate) eligibilities: Vec<Eligibility>,
     /// Graph permissions by client id.
     pub(crate) permissions: BTreeMap<String, BTreeSet<String>>,
 }
@@ -82,6 +84,7 @@ impl State {
             assignments: Vec::new(),
             schedules: Vec::new(),
             requests: Vec::new(),
+            eligibilities: Vec::new(),
             permissions: BTreeMap::from([(people::BROKER.client_id.to_owned(), broker)]),
         };
         for person in people::EVERYBODY {
@@ -136,6 +139,9 @@ impl State {
             self.schedules.iter().filter(|s| s.life.lasts() && s.principal == id).cloned().collect();
         for schedule in waiting {
             self.end_schedule(&schedule.id, now);
+        }
+        for eligibility in self.eligibilities.iter_mut().filter(|e| e.life.lasts() && e.principal == id) {
+            eligibility.life.gone = Some(now);
         }
         true
     }

@@ -63,6 +63,12 @@ pub(super) fn entity(call: &Call<'_>, terms: &Terms<'_>, entry: Value) -> Answer
     Ok(Reply::json(200, entry))
 }
 
+/// Whether the filter holds one of these fields to given values.
+pub(super) fn pins(call: &Call<'_>, terms: &Terms<'_>, fields: &[&str]) -> Result<bool, Problem> {
+    let conditions = Options::read(call, terms)?.filter;
+    Ok(conditions.iter().any(|condition| !condition.negated && fields.contains(&condition.field.as_str())))
+}
+
 /// Which of its relatives an entry is to be shown with.
 pub(super) fn expands(call: &Call<'_>, what: &str) -> bool {
     call.query.get("$expand") == Some(what)
