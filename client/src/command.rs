@@ -1,14 +1,16 @@
-//! One file a verb, and what several of them share: `prove` (a fresh sign-in for one request) and `follow`
+//! One file a verb, and what several of them share: `ask` (from a wish to a role that is held), `prove` (a fresh sign-in for one request) and `follow`
 //! (waiting for an activation).
 
 pub(crate) mod activate;
 pub(crate) mod approve;
+mod ask;
 pub(crate) mod audit;
 mod board;
 pub(crate) mod completions;
 pub(crate) mod deactivate;
 pub(crate) mod deny;
 pub(crate) mod doctor;
+mod dry;
 mod follow;
 pub(crate) mod history;
 pub(crate) mod list;

@@ -1,173 +1,37 @@
 //! `elevate activate`: ask for a role, and wait until it is held.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use elevate_proto::v1;
-use uuid::Uuid;
 
-use crate::binding::{self, Asked};
-use crate::cli::SignInArgs;
-use crate::command::follow::{follow, twice};
-use crate::command::prove::{Bound, prove};
-use crate::connect::Broker;
+use crate::command::ask::{self, AskArgs};
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::{Failure, Result};
-use crate::render::table::pairs;
-use crate::render::{clean_line, json, seconds_as_written, time, words};
-use crate::settings::read_named;
-
-/// Above what any justification may be; the broker says what is too long.
-const REASON_BYTES_MAX: u64 = 16 * 1024;
+use crate::failure::Result;
+use crate::render::{clean_line, json, time, words};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The role's name, as `elevate roles` shows it
     role: String,
-    /// For how long: `2h`, `1h 30m` [default: the role's usual term]
-    #[arg(long = "for", value_name = "TIME", value_parser = crate::cli::term)]
-    term: Option<Duration>,
-    /// Why. Your shell keeps this in its history; leave it out to be asked
-    #[arg(long, value_name = "TEXT", conflicts_with = "reason_file")]
-    reason: Option<String>,
-    /// Why, from a file; `-` is the standard input
-    #[arg(long, value_name = "FILE")]
-    reason_file: Option<PathBuf>,
-    /// Under which ticket
-    #[arg(long, value_name = "NUMBER")]
-    ticket: Option<String>,
-    /// The system that the ticket is in
-    #[arg(long, value_name = "NAME", requires = "ticket")]
-    ticket_system: Option<String>,
+    #[command(flatten)]
+    ask: AskArgs,
     /// Do not wait until it is held
     #[arg(long)]
     no_wait: bool,
-    /// Do not ask whether to go on
-    #[arg(long, short)]
-    yes: bool,
-    #[command(flatten)]
-    sign_in: SignInArgs,
 }
 
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     let broker = context.broker().await?;
-    let ask = v1::PrepareActivationRequest {
-        role: args.role.clone(),
-        term_seconds: args
-            .term
-            .map(|term| i64::try_from(term.as_secs()).unwrap_or(i64::MAX))
-            .unwrap_or_default(),
-        justification: justification(&args, context).await?,
-        ticket: args.ticket.clone().map(|number| v1::Ticket {
-            number: number.trim().to_owned(),
-            system: args.ticket_system.clone().unwrap_or_default().trim().to_owned(),
-        }),
-    };
-    let prepared = broker.activations().prepare_activation(broker.call(ask.clone())).await?.into_inner();
-    show(context, &ask, &prepared);
-    let digest = digest(&ask, &prepared)?;
-    let challenge = prepared.challenge.clone().unwrap_or_default();
-    let bound = Bound { challenge: &challenge, digest: &digest, action: "activate" };
-    let proof = prove(context, &broker, &bound, args.yes, &args.sign_in).await?;
-    let request = v1::RequestActivationRequest {
-        request_id: Uuid::new_v4().to_string(),
-        role: ask.role,
-        term_seconds: prepared.term_seconds,
-        justification: ask.justification,
-        ticket: ask.ticket,
-        policy_version: prepared.policy_version,
-        proof: Some(proof),
-    };
-    let activation = twice(|| {
-        let (mut client, call) = (broker.activations(), broker.call(request.clone()));
-        async move { client.request_activation(call).await }
-    })
-    .await?;
+    let wish = ask::wish(&args.ask, &args.role, context).await?;
+    let prepared = ask::prepare(wish, context, &broker).await?;
+    if args.ask.dry_run {
+        return prepared.would_be_asked(context);
+    }
+    let activation = prepared.request(&args.ask, context, &broker).await?;
     if args.no_wait {
         return asked(context, activation);
     }
-    wait(context, broker, activation, &title(&prepared, &request.role)).await
-}
-
-/// Why: from the command line, a file, or the person.
-async fn justification(args: &Args, context: &mut Context) -> Result<String> {
-    let text = match (&args.reason, &args.reason_file) {
-        (Some(reason), _) => {
-            context.console.hint(
-                "--reason stays in your shell's history; leave it out to be asked, or use --reason-file",
-            );
-            reason.clone()
-        }
-        (None, Some(path)) if path.as_os_str() == "-" => context.console.read_all(REASON_BYTES_MAX).await?,
-        (None, Some(path)) => String::from_utf8(read_named(path, "the reason in")?)
-            .map_err(|_| Failure::usage(format!("`{}` holds no text", path.display())))?,
-        (None, None) if context.console.can_ask() => {
-            let question = format!("why do you need {}? ", clean_line(&args.role));
-            context.console.ask(&question).await?.unwrap_or_default()
-        }
-        (None, None) => String::new(),
-    };
-    match text.trim() {
-        "" => Err(Failure::new(Exit::Usage, "JUSTIFICATION_MISSING", "nobody said why the role is needed")
-            .advice(
-                "say it when asked in a terminal, or with `--reason-file FILE` (`-` is the standard input)",
-            )),
-        reason => Ok(reason.to_owned()),
-    }
-}
-
-/// What exactly will be asked, before anybody signs in for it.
-fn show(context: &mut Context, ask: &v1::PrepareActivationRequest, prepared: &v1::PrepareActivationResponse) {
-    let target = prepared.directory_role.clone().unwrap_or_default();
-    let requirement = prepared.challenge.clone().unwrap_or_default().requirement.unwrap_or_default();
-    let approval = match prepared.requirements.as_slice() {
-        [] => words::requirements(&[]),
-        some => format!(
-            "{}, within {}",
-            words::requirements(some),
-            seconds_as_written(prepared.approval_window_seconds)
-        ),
-    };
-    let body = pairs(&[
-        ("role", format!("{} ({})", title(prepared, &ask.role), clean_line(&ask.role))),
-        ("what", words::directory_role(&target)),
-        ("scope", words::scope(&target.scope)),
-        ("for", seconds_as_written(prepared.term_seconds)),
-        ("who", words::person(prepared.principal.as_ref())),
-        ("why", crate::render::clean(&ask.justification)),
-        ("ticket", words::ticket(ask.ticket.as_ref())),
-        ("approval", approval),
-        ("sign-in", words::proof(&requirement)),
-    ]);
-    context.console.warn(&format!("You are about to ask for:\n{body}"));
-}
-
-/// The digest of what was shown. What the broker filled in must be what was asked, where something was.
-fn digest(ask: &v1::PrepareActivationRequest, prepared: &v1::PrepareActivationResponse) -> Result<String> {
-    let (Some(principal), Some(directory_role)) = (&prepared.principal, &prepared.directory_role) else {
-        return Err(binding::foreign());
-    };
-    if ask.term_seconds != 0 && ask.term_seconds != prepared.term_seconds {
-        return Err(binding::foreign());
-    }
-    let asked = Asked {
-        principal,
-        role: &ask.role,
-        directory_role,
-        term_seconds: prepared.term_seconds,
-        justification: &ask.justification,
-        ticket: ask.ticket.as_ref(),
-        policy_version: prepared.policy_version,
-    };
-    Ok(asked.digest())
-}
-
-fn title(prepared: &v1::PrepareActivationResponse, role: &str) -> String {
-    match clean_line(&prepared.title) {
-        title if title.is_empty() => clean_line(role),
-        title => title,
-    }
+    let ended = ask::wait(context, broker, &activation).await?;
+    ending(context, ended, &prepared.title())
 }
 
 fn asked(context: &mut Context, activation: v1::Activation) -> Result<Exit> {
@@ -178,45 +42,21 @@ fn asked(context: &mut Context, activation: v1::Activation) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-async fn wait(context: &mut Context, broker: Broker, asked: v1::Activation, title: &str) -> Result<Exit> {
-    let id = clean_line(&asked.id);
-    context.console.say(&format!("Asked: {id}"));
-    context.console.parting = Some(format!(
-        "stopped waiting; the request stands. `elevate watch {id}` follows it again, `elevate withdraw {id}` takes it back"
-    ));
-    let ended = follow(context, broker, &asked.id, |context, activation| {
-        let held = activation.state() == v1::ActivationState::Active;
-        if !held && activation.state() != v1::ActivationState::Closed {
-            let state = words::state(&context.look(), activation);
-            let detail = clean_line(&activation.detail);
-            context.console.say(&if detail.is_empty() { state } else { format!("{state}: {detail}") });
-        }
-        Ok(held)
-    })
-    .await?;
-    context.console.parting = None;
-    ending(context, ended, title)
-}
-
 /// What the person holds, or why not.
 fn ending(context: &mut Context, activation: v1::Activation, title: &str) -> Result<Exit> {
-    let look = context.look();
-    if activation.state() == v1::ActivationState::Active {
-        let until = time(activation.held_until.as_ref()).map(|at| look.exact(at)).unwrap_or_default();
-        let text = format!("You hold {} until {until}", look.paint("1;32", title));
-        let id = clean_line(&activation.id);
+    if activation.state() != v1::ActivationState::Active {
+        let text = ask::not_held(context, &activation, title);
         context.console.answer(&json::Activation::from(activation), || text)?;
-        context.console.hint(&format!(
-            "sign in afresh where you use it, so that your token carries it; one issued before its end may carry it \
-             for up to about an hour longer. `elevate deactivate {id}` gives it back early"
-        ));
-        return Ok(Exit::Ok);
+        return Ok(Exit::NotHeld);
     }
-    let mut text = format!("{title}: {}", words::state(&look, &activation));
-    let detail = clean_line(&activation.detail);
-    if !detail.is_empty() {
-        text.push_str(&format!(": {detail}"));
-    }
+    let look = context.look();
+    let until = time(activation.held_until.as_ref()).map(|at| look.exact(at)).unwrap_or_default();
+    let text = format!("You hold {} until {until}", look.paint("1;32", title));
+    let id = clean_line(&activation.id);
     context.console.answer(&json::Activation::from(activation), || text)?;
-    Ok(Exit::NotHeld)
+    context.console.hint(&format!(
+        "sign in afresh where you use it, so that your token carries it; one issued before its end may carry it \
+         for up to about an hour longer. `elevate deactivate {id}` gives it back early"
+    ));
+    Ok(Exit::Ok)
 }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::binding::{self, Asked};
 use crate::cli::SignInArgs;
+use crate::command::dry;
 use crate::command::follow::twice;
 use crate::command::prove::{Bound, prove};
 use crate::context::{Among, Context};
@@ -22,6 +23,9 @@ pub(crate) struct Args {
     /// Do not ask whether to go on
     #[arg(long, short)]
     yes: bool,
+    /// Show what would happen, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     sign_in: SignInArgs,
 }
@@ -44,7 +48,12 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     }
     let request_digest = digest(&id, &activation)?;
     let digest = binding::approval_digest(&id, &request_digest);
-    let bound = Bound { challenge: &challenge, digest: &digest, action: "approve" };
+    if args.dry_run {
+        binding::check(&challenge, &digest, ACTION)?;
+        let what = "would be approved, as far as can be known before you sign in";
+        return dry::told(context, "approve", activation, what);
+    }
+    let bound = Bound { challenge: &challenge, digest: &digest, action: ACTION };
     let proof = prove(context, &broker, &bound, args.yes, &args.sign_in).await?;
     let request = v1::ApproveActivationRequest {
         request_id: Uuid::new_v4().to_string(),
@@ -64,6 +73,9 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     context.console.answer(&json::Activation::from(approved), || text)?;
     Ok(Exit::Ok)
 }
+
+/// What the sign-in is for, as the contract names it.
+const ACTION: &str = "approve";
 
 /// The request's digest, from every field that is shown.
 fn digest(id: &str, activation: &v1::Activation) -> Result<String> {

@@ -4,6 +4,7 @@ use elevate_proto::v1;
 use uuid::Uuid;
 use v1::ActivationState as State;
 
+use crate::command::dry;
 use crate::connect::Broker;
 use crate::context::{self, Among, Context};
 use crate::exit::Exit;
@@ -15,16 +16,42 @@ pub(crate) struct Args {
     /// The activation's id, or the beginning of it, or the role's name
     #[arg(value_name = "ID or ROLE")]
     which: Option<String>,
+    /// Show what would happen, and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     let broker = context.broker().await?;
     let id = which(context, &broker, args.which.as_deref()).await?;
+    if args.dry_run {
+        return dry_run(context, &broker, &id).await;
+    }
     let request = v1::DeactivateActivationRequest { id };
     let given_back = broker.activations().deactivate_activation(broker.call(request)).await?.into_inner();
     let text = ending(context, &given_back);
     context.console.answer(&json::Activation::from(given_back), || text)?;
     Ok(Exit::Ok)
+}
+
+async fn dry_run(context: &mut Context, broker: &Broker, id: &str) -> Result<Exit> {
+    let activation = dry::look_at_own(broker, id).await?;
+    let what = match activation.state() {
+        State::Activating | State::Active => "would be given back now",
+        State::Revoking => "is being taken away already; nothing would change",
+        State::Closed if words::was_held(activation.outcome()) => "is over already; nothing would change",
+        State::Closed => {
+            return Err(dry::wrong_state(
+                &activation,
+                "there is nothing to give back; `elevate list` shows what you hold",
+            ));
+        }
+        State::Unspecified | State::Requested | State::AwaitingApproval | State::Scheduled => {
+            let advice = format!("it is not held yet; `elevate withdraw {id}` takes it back");
+            return Err(dry::wrong_state(&activation, &advice));
+        }
+    };
+    dry::told(context, "deactivate", activation, what)
 }
 
 /// Where a role that is being taken away stands, and how to see it gone.

@@ -2,6 +2,7 @@
 
 use elevate_proto::v1;
 
+use crate::command::dry;
 use crate::context::{Among, Context};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -14,12 +15,21 @@ pub(crate) struct Args {
     /// Why; the one who asked reads it. Left out, you are asked
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Show what would happen, and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     let broker = context.broker().await?;
     let id = context.whole_id(&broker, &args.id, Among::Pending).await?;
     let reason = reason(context, args.reason, "why not? ").await?;
+    if args.dry_run {
+        // Who may say yes may say no: the broker answers for both by the same rules.
+        let ask = v1::PrepareApprovalRequest { id };
+        let prepared = broker.approvals().prepare_approval(broker.call(ask)).await?.into_inner();
+        return dry::told(context, "deny", prepared.activation.unwrap_or_default(), "would be denied");
+    }
     let request = v1::DenyActivationRequest { id, reason };
     let denied = broker.approvals().deny_activation(broker.call(request)).await?.into_inner();
     let who = words::person_short(denied.principal.as_ref());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use elevate_proto::v1;
 
+use crate::command::dry;
 use crate::connect::Broker;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -28,6 +29,9 @@ pub(crate) enum Verb {
         /// Do not ask whether to go on
         #[arg(long, short)]
         yes: bool,
+        /// Show what would change, and whether you may, and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// The policy in force, word for word
     Show,
@@ -35,17 +39,23 @@ pub(crate) enum Verb {
 
 pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
     match verb {
-        Verb::Plan { path } => {
-            let source = Source::read(&path)?;
-            let broker = context.broker().await?;
-            let plan = plan(&broker, &source).await?;
-            let text = planned(&context.look(), &plan);
-            context.console.answer(&json::Plan::from(plan), || text)?;
-            Ok(Exit::Ok)
+        Verb::Plan { path } => show_plan(&path, context).await,
+        Verb::Apply { path, yes: _, dry_run: true } => {
+            dry::needs(&context.broker().await?, "policy-admin").await?;
+            show_plan(&path, context).await
         }
-        Verb::Apply { path, yes } => apply(&path, yes, context).await,
+        Verb::Apply { path, yes, dry_run: false } => apply(&path, yes, context).await,
         Verb::Show => show(context).await,
     }
+}
+
+async fn show_plan(path: &Path, context: &mut Context) -> Result<Exit> {
+    let source = Source::read(path)?;
+    let broker = context.broker().await?;
+    let plan = plan(&broker, &source).await?;
+    let text = planned(&context.look(), &plan);
+    context.console.answer(&json::Plan::from(plan), || text)?;
+    Ok(Exit::Ok)
 }
 
 async fn plan(broker: &Broker, source: &Source) -> Result<v1::PlanPolicyResponse> {

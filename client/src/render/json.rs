@@ -115,6 +115,75 @@ pub(crate) struct History {
     pub(crate) complete: bool,
 }
 
+/// What would be done; nothing was.
+#[derive(Debug, Serialize)]
+pub(crate) struct DryRun {
+    dry_run: bool,
+    verb: &'static str,
+    /// What would be asked for.
+    asked: Option<Asked>,
+    /// What it would be done to, as it stands.
+    activation: Option<Activation>,
+}
+
+/// A wish as the broker understands it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Asked {
+    role: String,
+    title: String,
+    principal: Option<Principal>,
+    directory_role: Option<DirectoryRole>,
+    term_seconds: i64,
+    justification: String,
+    ticket: Option<Ticket>,
+    requirements: Vec<Requirement>,
+    approval_window_seconds: i64,
+    proof: Option<Proof>,
+    policy_version: i64,
+    digest: String,
+}
+
+impl DryRun {
+    /// Of asking for a role.
+    pub(crate) fn asked(
+        ask: v1::PrepareActivationRequest,
+        told: v1::PrepareActivationResponse,
+        digest: String,
+    ) -> Self {
+        let v1::PrepareActivationRequest { role, term_seconds: _, justification, ticket } = ask;
+        let v1::PrepareActivationResponse {
+            challenge,
+            directory_role,
+            title,
+            term_seconds,
+            requirements,
+            approval_window_seconds,
+            policy_version,
+            principal,
+        } = told;
+        let asked = Asked {
+            role,
+            title,
+            principal: principal.map(Into::into),
+            directory_role: directory_role.map(Into::into),
+            term_seconds,
+            justification,
+            ticket: ticket.map(Into::into),
+            requirements: all(requirements),
+            approval_window_seconds,
+            proof: challenge.and_then(|challenge| challenge.requirement).map(Into::into),
+            policy_version,
+            digest,
+        };
+        Self { dry_run: true, verb: "activate", asked: Some(asked), activation: None }
+    }
+
+    /// Of a verb on this activation.
+    pub(crate) fn on(verb: &'static str, activation: v1::Activation) -> Self {
+        Self { dry_run: true, verb, asked: None, activation: Some(activation.into()) }
+    }
+}
+
 /// Many offers.
 #[derive(Debug, Serialize)]
 pub(crate) struct EligibleRoles {

@@ -87,6 +87,11 @@ impl Broker {
         seen.iter().filter(|s| s.call == call).map(|s| M::decode(s.message.as_slice()).unwrap()).collect()
     }
 
+    /// Whether a call of this kind came.
+    pub(super) fn was_called(&self, call: &str) -> bool {
+        self.seen.lock().unwrap().iter().any(|seen| seen.call == call)
+    }
+
     /// Token and deadline of the last of these calls.
     pub(super) fn carried(&self, call: &str) -> (Option<String>, bool) {
         let seen = self.seen.lock().unwrap();

@@ -1,0 +1,254 @@
+//! Asking for a role: prepare, show, prove, request, wait. What every verb that asks has in common.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use elevate_proto::v1;
+use uuid::Uuid;
+
+use crate::binding::{self, Asked};
+use crate::cli::SignInArgs;
+use crate::command::follow::{follow, twice};
+use crate::command::prove::{Bound, prove};
+use crate::connect::Broker;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::render::table::pairs;
+use crate::render::{clean, clean_line, json, seconds_as_written, words};
+use crate::settings::read_named;
+
+/// Above what any justification may be; the broker says what is too long.
+const REASON_BYTES_MAX: u64 = 16 * 1024;
+
+/// How it is asked for, whatever the verb.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AskArgs {
+    /// For how long: `2h`, `1h 30m` [default: the role's usual term]
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::cli::term)]
+    pub(crate) term: Option<Duration>,
+    /// Why. Your shell keeps this in its history; leave it out to be asked
+    #[arg(long, value_name = "TEXT", conflicts_with = "reason_file")]
+    reason: Option<String>,
+    /// Why, from a file; `-` is the standard input
+    #[arg(long, value_name = "FILE")]
+    reason_file: Option<PathBuf>,
+    /// Under which ticket
+    #[arg(long, value_name = "NUMBER")]
+    ticket: Option<String>,
+    /// The system that the ticket is in
+    #[arg(long, value_name = "NAME", requires = "ticket")]
+    ticket_system: Option<String>,
+    /// Do not ask whether to go on
+    #[arg(long, short)]
+    yes: bool,
+    /// Show what would be asked, and ask for nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    sign_in: SignInArgs,
+}
+
+/// What the broker makes of a wish: shown to the person, and found to be what was wished for.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    ask: v1::PrepareActivationRequest,
+    told: v1::PrepareActivationResponse,
+    digest: String,
+}
+
+/// What somebody wants, from the command line and, for what it leaves out, from the person.
+pub(crate) async fn wish(
+    args: &AskArgs,
+    role: &str,
+    context: &mut Context,
+) -> Result<v1::PrepareActivationRequest> {
+    Ok(v1::PrepareActivationRequest {
+        role: role.to_owned(),
+        term_seconds: args
+            .term
+            .map(|term| i64::try_from(term.as_secs()).unwrap_or(i64::MAX))
+            .unwrap_or_default(),
+        justification: justification(args, role, context).await?,
+        ticket: args.ticket.clone().map(|number| v1::Ticket {
+            number: number.trim().to_owned(),
+            system: args.ticket_system.clone().unwrap_or_default().trim().to_owned(),
+        }),
+    })
+}
+
+/// Has the broker say what the wish means, and shows it. Changes nothing.
+pub(crate) async fn prepare(
+    ask: v1::PrepareActivationRequest,
+    context: &mut Context,
+    broker: &Broker,
+) -> Result<Prepared> {
+    let told = broker.activations().prepare_activation(broker.call(ask.clone())).await?.into_inner();
+    show(context, &ask, &told);
+    let digest = digest(&ask, &told)?;
+    let challenge = told.challenge.clone().unwrap_or_default();
+    binding::check(&challenge, &digest, ACTION)?;
+    Ok(Prepared { ask, told, digest })
+}
+
+/// What the sign-in is for, as the contract names it.
+const ACTION: &str = "activate";
+
+impl Prepared {
+    /// What people call the role.
+    pub(crate) fn title(&self) -> String {
+        title(&self.told, &self.ask.role)
+    }
+
+    /// Ends a dry run: it has come as far as it can without a sign-in.
+    pub(crate) fn would_be_asked(self, context: &mut Context) -> Result<Exit> {
+        let text = format!(
+            "Nothing was asked for. {} would be, as far as can be known before you sign in",
+            self.title()
+        );
+        context.console.answer(&json::DryRun::asked(self.ask, self.told, self.digest), || text)?;
+        Ok(Exit::Ok)
+    }
+
+    /// Has the person sign in for it, and asks.
+    pub(crate) async fn request(
+        &self,
+        args: &AskArgs,
+        context: &mut Context,
+        broker: &Broker,
+    ) -> Result<v1::Activation> {
+        let challenge = self.told.challenge.clone().unwrap_or_default();
+        let bound = Bound { challenge: &challenge, digest: &self.digest, action: ACTION };
+        let proof = prove(context, broker, &bound, args.yes, &args.sign_in).await?;
+        let ask = self.ask.clone();
+        let request = v1::RequestActivationRequest {
+            request_id: Uuid::new_v4().to_string(),
+            role: ask.role,
+            term_seconds: self.told.term_seconds,
+            justification: ask.justification,
+            ticket: ask.ticket,
+            policy_version: self.told.policy_version,
+            proof: Some(proof),
+        };
+        twice(|| {
+            let (mut client, call) = (broker.activations(), broker.call(request.clone()));
+            async move { client.request_activation(call).await }
+        })
+        .await
+    }
+}
+
+/// Waits until it is held or over, and tells each step on the way.
+pub(crate) async fn wait(
+    context: &mut Context,
+    broker: Broker,
+    asked: &v1::Activation,
+) -> Result<v1::Activation> {
+    let id = clean_line(&asked.id);
+    context.console.say(&format!("Asked: {id}"));
+    context.console.parting = Some(format!(
+        "stopped waiting; the request stands. `elevate watch {id}` follows it again, `elevate withdraw {id}` takes it back"
+    ));
+    let ended = follow(context, broker, &asked.id, |context, activation| {
+        let held = activation.state() == v1::ActivationState::Active;
+        if !held && activation.state() != v1::ActivationState::Closed {
+            let state = words::state(&context.look(), activation);
+            let detail = clean_line(&activation.detail);
+            context.console.say(&if detail.is_empty() { state } else { format!("{state}: {detail}") });
+        }
+        Ok(held)
+    })
+    .await?;
+    context.console.parting = None;
+    Ok(ended)
+}
+
+/// An activation that is over without having been held, in a line.
+pub(crate) fn not_held(context: &Context, activation: &v1::Activation, title: &str) -> String {
+    let mut text = format!("{title}: {}", words::state(&context.look(), activation));
+    let detail = clean_line(&activation.detail);
+    if !detail.is_empty() {
+        text.push_str(&format!(": {detail}"));
+    }
+    text
+}
+
+/// Why: from the command line, a file, or the person.
+async fn justification(args: &AskArgs, role: &str, context: &mut Context) -> Result<String> {
+    let text = match (&args.reason, &args.reason_file) {
+        (Some(reason), _) => {
+            context.console.hint(
+                "--reason stays in your shell's history; leave it out to be asked, or use --reason-file",
+            );
+            reason.clone()
+        }
+        (None, Some(path)) if path.as_os_str() == "-" => context.console.read_all(REASON_BYTES_MAX).await?,
+        (None, Some(path)) => String::from_utf8(read_named(path, "the reason in")?)
+            .map_err(|_| Failure::usage(format!("`{}` holds no text", path.display())))?,
+        (None, None) if context.console.can_ask() => {
+            let question = format!("why do you need {}? ", clean_line(role));
+            context.console.ask(&question).await?.unwrap_or_default()
+        }
+        (None, None) => String::new(),
+    };
+    match text.trim() {
+        "" => Err(Failure::new(Exit::Usage, "JUSTIFICATION_MISSING", "nobody said why the role is needed")
+            .advice(
+                "say it when asked in a terminal, or with `--reason-file FILE` (`-` is the standard input)",
+            )),
+        reason => Ok(reason.to_owned()),
+    }
+}
+
+/// What exactly will be asked, before anybody signs in for it.
+fn show(context: &mut Context, ask: &v1::PrepareActivationRequest, prepared: &v1::PrepareActivationResponse) {
+    let target = prepared.directory_role.clone().unwrap_or_default();
+    let requirement = prepared.challenge.clone().unwrap_or_default().requirement.unwrap_or_default();
+    let approval = match prepared.requirements.as_slice() {
+        [] => words::requirements(&[]),
+        some => format!(
+            "{}, within {}",
+            words::requirements(some),
+            seconds_as_written(prepared.approval_window_seconds)
+        ),
+    };
+    let body = pairs(&[
+        ("role", format!("{} ({})", title(prepared, &ask.role), clean_line(&ask.role))),
+        ("what", words::directory_role(&target)),
+        ("scope", words::scope(&target.scope)),
+        ("for", seconds_as_written(prepared.term_seconds)),
+        ("who", words::person(prepared.principal.as_ref())),
+        ("why", clean(&ask.justification)),
+        ("ticket", words::ticket(ask.ticket.as_ref())),
+        ("approval", approval),
+        ("sign-in", words::proof(&requirement)),
+    ]);
+    context.console.warn(&format!("You are about to ask for:\n{body}"));
+}
+
+/// The digest of what was shown. What the broker filled in must be what was asked, where something was.
+fn digest(ask: &v1::PrepareActivationRequest, prepared: &v1::PrepareActivationResponse) -> Result<String> {
+    let (Some(principal), Some(directory_role)) = (&prepared.principal, &prepared.directory_role) else {
+        return Err(binding::foreign());
+    };
+    if ask.term_seconds != 0 && ask.term_seconds != prepared.term_seconds {
+        return Err(binding::foreign());
+    }
+    let asked = Asked {
+        principal,
+        role: &ask.role,
+        directory_role,
+        term_seconds: prepared.term_seconds,
+        justification: &ask.justification,
+        ticket: ask.ticket.as_ref(),
+        policy_version: prepared.policy_version,
+    };
+    Ok(asked.digest())
+}
+
+fn title(prepared: &v1::PrepareActivationResponse, role: &str) -> String {
+    match clean_line(&prepared.title) {
+        title if title.is_empty() => clean_line(role),
+        title => title,
+    }
+}
