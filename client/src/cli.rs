@@ -97,6 +97,8 @@ pub(crate) enum Verb {
     /// The record
     #[command(subcommand)]
     Audit(command::audit::Verb),
+    /// What you ask for often, as config.toml has it
+    Profiles,
     /// Try everything this command needs, and say what to do about what does not work
     Doctor,
     /// Completions for a shell

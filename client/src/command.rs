@@ -18,6 +18,7 @@ pub(crate) mod login;
 mod logout;
 mod pending;
 pub(crate) mod policy;
+mod profiles;
 mod prove;
 pub(crate) mod revoke;
 mod roles;
@@ -53,6 +54,7 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         Verb::Sweep => sweep::run(context).await,
         Verb::Policy(verb) => policy::run(verb, context).await,
         Verb::Audit(verb) => audit::run(verb, context).await,
+        Verb::Profiles => profiles::run(context),
         Verb::Doctor => doctor::run(context).await,
         Verb::Completions(args) => completions::run(&args, context),
     }

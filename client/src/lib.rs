@@ -20,6 +20,7 @@ mod context;
 mod exit;
 mod failure;
 mod login;
+mod profile;
 mod real;
 mod render;
 mod settings;

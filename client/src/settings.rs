@@ -5,11 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use toml_edit::DocumentMut;
 
 use crate::cli::{Form, Global};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::profile::Profiles;
 use crate::world::World;
 
 /// How long a call may take when nobody says otherwise.
@@ -31,24 +33,22 @@ pub(crate) struct Settings {
 }
 
 /// `config.toml`.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
     /// HOST:PORT.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) broker: Option<String>,
     /// PEM, by its absolute path.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
     /// PEM of a client certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cert: Option<PathBuf>,
     /// PEM of its key.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<PathBuf>,
     /// "table" or "json".
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<String>,
+    /// What is asked for often.
+    #[serde(default)]
+    pub(crate) profile: Profiles,
 }
 
 /// Where the session is kept.
@@ -145,12 +145,35 @@ impl File {
         })
     }
 
-    /// Writes the file.
+    /// Writes what `login` knows into the file, and leaves everything else in it as people wrote it.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         let path = Self::path(folder);
-        let text = toml::to_string(self).map_err(|error| config_failure(error.to_string()))?;
-        fs::write(&path, text)
-            .map_err(|error| config_failure(format!("cannot write `{}`: {error}", path.display())))
+        let failed = |why: String| config_failure(format!("cannot write `{}`: {why}", path.display()));
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            read => read.map_err(|error| failed(error.to_string()))?,
+        };
+        let mut document: DocumentMut =
+            text.parse().map_err(|error: toml_edit::TomlError| failed(error.to_string()))?;
+        let Self { broker, ca, cert, key, output, profile: _ } = self;
+        let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let keys = [
+            ("broker", broker.clone()),
+            ("ca", text(ca)),
+            ("cert", text(cert)),
+            ("key", text(key)),
+            ("output", output.clone()),
+        ];
+        for (name, value) in keys {
+            match (value, document.get_mut(name)) {
+                (Some(value), Some(there)) if there.as_str() == Some(&value) => {}
+                // The key keeps the comments above it.
+                (Some(value), Some(there)) => *there = toml_edit::value(value),
+                (Some(value), None) => drop(document.insert(name, toml_edit::value(value))),
+                (None, _) => drop(document.remove(name)),
+            }
+        }
+        fs::write(&path, document.to_string()).map_err(|error| failed(error.to_string()))
     }
 
     /// Where it is.

@@ -5,13 +5,13 @@ use elevate_proto::v1;
 use crate::command::ask::{self, AskArgs};
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::render::{clean_line, json, time, words};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The role's name, as `elevate roles` shows it
-    role: String,
+    /// The role's name, as `elevate roles` shows it; a profile may name it
+    role: Option<String>,
     #[command(flatten)]
     ask: AskArgs,
     /// Do not wait until it is held
@@ -20,8 +20,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
+    let Some(role) = args.ask.role(args.role, context)? else {
+        return Err(Failure::usage("no role is named")
+            .advice("name one: `elevate activate ROLE`; `elevate roles` shows what you may activate"));
+    };
     let broker = context.broker().await?;
-    let wish = ask::wish(&args.ask, &args.role, context).await?;
+    let wish = ask::wish(&args.ask, role, context).await?;
     let prepared = ask::prepare(wish, context, &broker).await?;
     if args.ask.dry_run {
         return prepared.would_be_asked(context);

@@ -14,6 +14,7 @@ use crate::connect::Broker;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::profile::{self, Profile};
 use crate::render::table::pairs;
 use crate::render::{clean, clean_line, json, seconds_as_written, words};
 use crate::settings::read_named;
@@ -24,6 +25,9 @@ const REASON_BYTES_MAX: u64 = 16 * 1024;
 /// How it is asked for, whatever the verb.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AskArgs {
+    /// As `[profile.NAME]` in config.toml says; flags count before it
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// For how long: `2h`, `1h 30m` [default: the role's usual term]
     #[arg(long = "for", value_name = "TIME", value_parser = crate::cli::term)]
     pub(crate) term: Option<Duration>,
@@ -37,7 +41,7 @@ pub(crate) struct AskArgs {
     #[arg(long, value_name = "NUMBER")]
     ticket: Option<String>,
     /// The system that the ticket is in
-    #[arg(long, value_name = "NAME", requires = "ticket")]
+    #[arg(long, value_name = "NAME")]
     ticket_system: Option<String>,
     /// Do not ask whether to go on
     #[arg(long, short)]
@@ -57,24 +61,55 @@ pub(crate) struct Prepared {
     digest: String,
 }
 
-/// What somebody wants, from the command line and, for what it leaves out, from the person.
+impl AskArgs {
+    /// The role that was named: on the command line, or by the profile.
+    pub(crate) fn role(&self, given: Option<String>, context: &Context) -> Result<Option<String>> {
+        let profile = self.profile(context)?;
+        match (given, profile, &self.profile) {
+            (Some(given), ..) => Ok(Some(given)),
+            (None, Some(profile), Some(name)) => Ok(Some(profile.only_role(name)?.to_owned())),
+            _ => Ok(None),
+        }
+    }
+
+    /// The profile that was named.
+    fn profile<'c>(&self, context: &'c Context) -> Result<Option<&'c Profile>> {
+        self.profile.as_deref().map(|name| profile::named(&context.settings.file.profile, name)).transpose()
+    }
+}
+
+/// What somebody wants: from the command line, else from the profile, else from the person.
 pub(crate) async fn wish(
     args: &AskArgs,
-    role: &str,
+    role: String,
     context: &mut Context,
 ) -> Result<v1::PrepareActivationRequest> {
+    let profile = args.profile(context)?.cloned();
+    let term = args.term.or_else(|| profile.as_ref()?.term);
+    let ticket = ticket(args, profile.as_ref())?;
+    let justification = justification(args, profile.as_ref(), &role, context).await?;
     Ok(v1::PrepareActivationRequest {
-        role: role.to_owned(),
-        term_seconds: args
-            .term
-            .map(|term| i64::try_from(term.as_secs()).unwrap_or(i64::MAX))
-            .unwrap_or_default(),
-        justification: justification(args, role, context).await?,
-        ticket: args.ticket.clone().map(|number| v1::Ticket {
-            number: number.trim().to_owned(),
-            system: args.ticket_system.clone().unwrap_or_default().trim().to_owned(),
-        }),
+        role,
+        term_seconds: term.map(|term| i64::try_from(term.as_secs()).unwrap_or(i64::MAX)).unwrap_or_default(),
+        justification,
+        ticket,
     })
+}
+
+fn ticket(args: &AskArgs, profile: Option<&Profile>) -> Result<Option<v1::Ticket>> {
+    let number = args.ticket.as_ref().or_else(|| profile?.ticket.as_ref());
+    let system = args.ticket_system.as_ref().or_else(|| profile?.ticket_system.as_ref());
+    match (number, system) {
+        (Some(number), system) => Ok(Some(v1::Ticket {
+            number: number.trim().to_owned(),
+            system: system.map(|system| system.trim().to_owned()).unwrap_or_default(),
+        })),
+        // A profile may name the system alone, for the tickets that the command line names.
+        (None, _) if args.ticket_system.is_none() => Ok(None),
+        (None, _) => {
+            Err(Failure::usage("a system without a ticket in it").advice("name it with `--ticket NUMBER`"))
+        }
+    }
 }
 
 /// Has the broker say what the wish means, and shows it. Changes nothing.
@@ -173,8 +208,13 @@ pub(crate) fn not_held(context: &Context, activation: &v1::Activation, title: &s
     text
 }
 
-/// Why: from the command line, a file, or the person.
-async fn justification(args: &AskArgs, role: &str, context: &mut Context) -> Result<String> {
+/// Why: from the command line, a file, the profile, or the person.
+async fn justification(
+    args: &AskArgs,
+    profile: Option<&Profile>,
+    role: &str,
+    context: &mut Context,
+) -> Result<String> {
     let text = match (&args.reason, &args.reason_file) {
         (Some(reason), _) => {
             context.console.hint(
@@ -185,6 +225,9 @@ async fn justification(args: &AskArgs, role: &str, context: &mut Context) -> Res
         (None, Some(path)) if path.as_os_str() == "-" => context.console.read_all(REASON_BYTES_MAX).await?,
         (None, Some(path)) => String::from_utf8(read_named(path, "the reason in")?)
             .map_err(|_| Failure::usage(format!("`{}` holds no text", path.display())))?,
+        (None, None) if profile.is_some_and(|profile| profile.reason.is_some()) => {
+            profile.and_then(|profile| profile.reason.clone()).unwrap_or_default()
+        }
         (None, None) if context.console.can_ask() => {
             let question = format!("why do you need {}? ", clean_line(role));
             context.console.ask(&question).await?.unwrap_or_default()

@@ -115,6 +115,30 @@ pub(crate) struct History {
     pub(crate) complete: bool,
 }
 
+/// What is asked for often.
+#[derive(Debug, Serialize)]
+pub(crate) struct Profiles {
+    pub(crate) profiles: Vec<Profile>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Profile {
+    name: String,
+    roles: Vec<String>,
+    term_seconds: Option<u64>,
+    reason: Option<String>,
+    ticket: Option<String>,
+    ticket_system: Option<String>,
+}
+
+impl From<(String, crate::profile::Profile)> for Profile {
+    fn from((name, profile): (String, crate::profile::Profile)) -> Self {
+        let crate::profile::Profile { roles, term, reason, ticket, ticket_system } = profile;
+        Self { name, roles, term_seconds: term.map(|term| term.as_secs()), reason, ticket, ticket_system }
+    }
+}
+
 /// What would be done; nothing was.
 #[derive(Debug, Serialize)]
 pub(crate) struct DryRun {

@@ -221,7 +221,7 @@ async fn an_unknown_key_in_the_configuration_is_refused() {
         err:   |
         err: 2 | brokr = "x"
         err:   | ^^^^^
-        err: unknown field `brokr`, expected one of `broker`, `ca`, `cert`, `key`, `output`
+        err: unknown field `brokr`, expected one of `broker`, `ca`, `cert`, `key`, `output`, `profile`
         err:   mend it, or delete it and run `elevate login --broker HOST:PORT` again
         exit: 2
     "#]]
