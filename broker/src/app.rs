@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use elevate_core::names::TenantId;
+use elevate_core::names::{ObjectId, TenantId};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::SystemClock;
-use crate::config::{Config, Credential};
+use crate::config::{Config, Credential, HostIdentity, IdentitySource, Proof};
 use crate::graph::{self, Graph};
 use crate::grpc::server::Bounds;
 use crate::grpc::{self, Api, Rates, SignIn};
@@ -334,10 +334,8 @@ pub fn graph(config: &Config, http: &reqwest::Client, clock: &Arc<dyn Clock>) ->
     let tenant: TenantId = config.tenant.id;
     let settings = graph::Settings {
         tenant,
-        client_id: from.client_id.uuid(),
         credential: credential(&from.credential)?,
         graph: from.url.as_str().parse().context("the Graph address cannot be read")?,
-        token_endpoint: from.token_url.as_str().parse().context("the token address cannot be read")?,
         scope: from.scope.clone(),
         deadline: graph::Settings::DEADLINE,
     };
@@ -345,20 +343,54 @@ pub fn graph(config: &Config, http: &reqwest::Client, clock: &Arc<dyn Clock>) ->
 }
 
 fn credential(from: &Credential) -> anyhow::Result<graph::Credential> {
+    match from {
+        Credential::Application { client_id, token_url, proof: by } => {
+            let token_endpoint = token_url.as_str().parse().context("the token address cannot be read")?;
+            let client_id = client_id.uuid();
+            Ok(graph::Credential::Application(graph::Application {
+                client_id,
+                token_endpoint,
+                proof: proof(by)?,
+            }))
+        }
+        Credential::ManagedIdentity(HostIdentity { user_assigned, client_id, source }) => {
+            let source = match source {
+                IdentitySource::Machine(url) => graph::Source::Machine(url.url().clone()),
+                IdentitySource::Platform { endpoint, header } => {
+                    graph::Source::Platform { endpoint: endpoint.url().clone(), header: header.clone() }
+                }
+            };
+            let user_assigned = user_assigned.as_ref().map(ObjectId::uuid);
+            let identity = graph::ManagedIdentity::new(source, user_assigned, tls::within_host()?)?;
+            Ok(graph::Credential::ManagedIdentity {
+                identity,
+                client_id: client_id.as_ref().map(ObjectId::uuid),
+            })
+        }
+    }
+}
+
+fn proof(from: &Proof) -> anyhow::Result<graph::Proof> {
     let read = |file: &std::path::Path| {
         std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
     };
     match from {
-        Credential::Certificate { certificate, key } => {
+        Proof::Certificate { certificate, key } => {
             let key = SecretString::from(read(key)?);
             let made = graph::Certificate::from_pem(&read(certificate)?, &key)
                 .with_context(|| format!("{} and its key cannot be used", certificate.display()))?;
-            Ok(graph::Credential::Certificate(made))
+            Ok(graph::Proof::Certificate(made))
         }
-        Credential::Secret { file } => {
+        Proof::Federated { file } => {
+            let token = graph::FederatedToken::in_file(file.clone());
+            // Only to see that it can be; each use reads what is there then.
+            token.read()?;
+            Ok(graph::Proof::Federated(token))
+        }
+        Proof::Secret { file } => {
             let secret = read(file)?.trim().to_owned();
             anyhow::ensure!(!secret.is_empty(), "{} is empty", file.display());
-            Ok(graph::Credential::Secret(SecretString::from(secret)))
+            Ok(graph::Proof::Secret(SecretString::from(secret)))
         }
     }
 }

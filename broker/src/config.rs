@@ -11,6 +11,14 @@ use std::str::FromStr;
 use elevate_core::document::{Faults, Table};
 use elevate_core::names::{ObjectId, TenantId};
 
+mod address;
+mod credential;
+
+pub use address::{HostUrl, HttpsUrl};
+pub use credential::{Credential, HostIdentity, IdentitySource, Proof};
+
+use credential::Surroundings;
+
 /// A whole and valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -92,32 +100,10 @@ pub struct Identity {
 pub struct Graph {
     /// The root, with the version: `https://graph.microsoft.com/v1.0`.
     pub url: HttpsUrl,
-    /// Where tokens for it are had.
-    pub token_url: HttpsUrl,
-    /// The scope of those tokens.
+    /// The scope of the tokens for it.
     pub scope: String,
-    /// The broker's registration, as Graph's client.
-    pub client_id: ObjectId,
-    /// How the broker shows who it is.
+    /// Who the broker is there.
     pub credential: Credential,
-}
-
-/// How the broker shows who it is. Always files: a secret in the environment or the arguments is seen
-/// by others.
-#[derive(Debug, Clone)]
-pub enum Credential {
-    /// A certificate and its key, PEM.
-    Certificate {
-        /// The certificate.
-        certificate: PathBuf,
-        /// Its key.
-        key: PathBuf,
-    },
-    /// A file that holds a client secret.
-    Secret {
-        /// The file.
-        file: PathBuf,
-    },
 }
 
 /// Where the record is.
@@ -147,35 +133,6 @@ pub struct Log {
     pub filter: String,
     /// One JSON object a line, or text.
     pub json: bool,
-}
-
-/// An address that begins with `https://`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpsUrl(String);
-
-impl HttpsUrl {
-    /// Without a slash at its end.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for HttpsUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not an address that begins with https:// and names a host");
-        let url = url::Url::parse(text).map_err(|_| wrong())?;
-        // A parser forgives white space and backslashes; whoever compares this with a token does not.
-        let as_written =
-            text.starts_with("https://") && !text.contains(|c: char| c.is_whitespace() || c == '\\');
-        let bare = url.query().is_none() && url.fragment().is_none();
-        let unsigned = url.username().is_empty() && url.password().is_none();
-        if url.host_str().is_none() || !as_written || !bare || !unsigned {
-            return Err(wrong());
-        }
-        Ok(Self(text.trim_end_matches('/').to_owned()))
-    }
 }
 
 const SECTIONS: [&str; 7] = ["server", "tenant", "identity", "graph", "store", "limits", "log"];
@@ -208,7 +165,9 @@ impl Config {
     ) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let mut document = Table::parse(text)?;
+        let mut surroundings = Surroundings::default();
         for (name, value) in environment {
+            surroundings.note(&name, &value);
             let Some(rest) = name.strip_prefix("ELEVATE_") else { continue };
             let lower = rest.to_ascii_lowercase();
             match lower.split_once('_') {
@@ -231,7 +190,7 @@ impl Config {
         let config = (|| {
             let server = reader.server(server, &mut faults);
             let identity = reader.identity(identity, &mut faults);
-            let graph = reader.graph(graph, tenant.as_ref(), &mut faults);
+            let graph = reader.graph(graph, tenant.as_ref(), &surroundings, &mut faults);
             let store = reader.store(store, &mut faults);
             let limits = reader.limits(limits, &mut faults);
             let log = reader.log(log, &mut faults);
@@ -333,26 +292,17 @@ impl Reader<'_> {
         })
     }
 
-    fn graph(&self, mut table: Table, tenant: Option<&Tenant>, faults: &mut Faults) -> Option<Graph> {
+    fn graph(
+        &self,
+        mut table: Table,
+        tenant: Option<&Tenant>,
+        surroundings: &Surroundings,
+        faults: &mut Faults,
+    ) -> Option<Graph> {
         let url: Option<HttpsUrl> = if table.has("url") {
             table.text("url", faults)
         } else {
             "https://graph.microsoft.com/v1.0".parse().ok()
-        };
-        let token_url = if table.has("token_url") {
-            table.text("token_url", faults)
-        } else {
-            tenant.and_then(|tenant| {
-                let authority = tenant.issuer.as_str().strip_suffix("/v2.0");
-                if authority.is_none() {
-                    table.fault(
-                        faults,
-                        "token_url",
-                        "is missing: it cannot be told from an issuer that is not Entra's",
-                    );
-                }
-                format!("{}/oauth2/v2.0/token", authority?).parse().ok()
-            })
         };
         let scope = if table.has("scope") {
             table.text("scope", faults)
@@ -361,26 +311,9 @@ impl Reader<'_> {
                 .and_then(|url| url::Url::parse(url.as_str()).ok())
                 .map(|url| format!("{}/.default", url.origin().ascii_serialization()))
         };
-        let client_id = table.required("client_id", faults);
-        let certificate = self.file(&mut table, "certificate", false, faults);
-        let key = self.file(&mut table, "key", false, faults);
-        let secret = self.file(&mut table, "secret_file", false, faults);
-        let credential = match (certificate, key, secret) {
-            (Some(certificate), Some(key), None) => Some(Credential::Certificate { certificate, key }),
-            (None, None, Some(file)) => Some(Credential::Secret { file }),
-            _ => {
-                table.fault(faults, "", "needs `certificate` and `key`, or (last) `secret_file` alone");
-                None
-            }
-        };
+        let credential = self.credential(&mut table, tenant, surroundings, faults);
         table.finish(faults);
-        Some(Graph {
-            url: url?,
-            token_url: token_url?,
-            scope: scope?,
-            client_id: client_id?,
-            credential: credential?,
-        })
+        Some(Graph { url: url?, scope: scope?, credential: credential? })
     }
 
     fn store(&self, mut table: Table, faults: &mut Faults) -> Option<StoreFolder> {

@@ -11,7 +11,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use elevate_core::names::{ObjectId, Principal, Slot, Target, TenantId, Way};
 use url::Url;
-use uuid::Uuid;
 
 use crate::ports::Clock;
 use crate::ports::directory::{
@@ -34,7 +33,10 @@ mod wire;
 mod tests;
 
 pub use call::{Meter, Witness};
-pub use credential::{Certificate, Credential, CredentialError};
+pub use credential::{
+    Application, Certificate, Credential, CredentialError, FederatedToken, FederatedTokenError,
+    ManagedIdentity, Proof, Source,
+};
 pub use doctor::{Finding, Wrong};
 
 /// Where Graph and the tenant's token endpoint are, and who the broker is there.
@@ -42,14 +44,10 @@ pub use doctor::{Finding, Wrong};
 pub struct Settings {
     /// The tenant: slots and principals of another are refused.
     pub tenant: TenantId,
-    /// The broker's own registration (application id).
-    pub client_id: Uuid,
-    /// What it proves itself with.
+    /// Who the broker is, and how it shows that.
     pub credential: Credential,
     /// Graph's root, such as `https://graph.microsoft.com/v1.0`. National clouds have their own.
     pub graph: Url,
-    /// The tenant's OAuth 2.0 token endpoint.
-    pub token_endpoint: Url,
     /// What a token is asked for; see [`Settings::scope_of`].
     pub scope: String,
     /// The longest that one call may take.
@@ -71,7 +69,7 @@ impl Settings {
     /// The root cannot carry a path.
     pub fn token_endpoint_of(login: &Url, tenant: TenantId) -> Result<Url, SettingsError> {
         let mut endpoint = login.clone();
-        let refused = |()| SettingsError { what: "the login address", given: login.to_string() };
+        let refused = |()| SettingsError::Open { what: "the login address", given: login.to_string() };
         endpoint.path_segments_mut().map_err(refused)?.pop_if_empty().extend([
             tenant.to_string().as_str(),
             "oauth2",
@@ -82,12 +80,31 @@ impl Settings {
     }
 }
 
-/// An address that a credential must not be sent to.
+/// An address that a credential must not be sent to, or had from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} `{given}` is not an https address; only a loopback host may do with http")]
-pub struct SettingsError {
-    what: &'static str,
-    given: String,
+pub enum SettingsError {
+    /// Others could read along.
+    #[error("{what} `{given}` is not an https address; only a loopback host may do with http")]
+    Open {
+        /// Which.
+        what: &'static str,
+        /// What it is.
+        given: String,
+    },
+    /// Somebody else would say who the broker is.
+    #[error(
+        "the managed identity's address `{given}` is not of this host; it must be http on loopback or link-local"
+    )]
+    NotHere {
+        /// What it is.
+        given: String,
+    },
+}
+
+impl SettingsError {
+    fn not_here(address: &Url) -> Self {
+        Self::NotHere { given: address.to_string() }
+    }
 }
 
 /// Entra ID by Microsoft Graph.
@@ -110,7 +127,9 @@ impl Graph {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SettingsError> {
         guarded("the Graph address", &settings.graph)?;
-        guarded("the token endpoint", &settings.token_endpoint)?;
+        if let Credential::Application(application) = &settings.credential {
+            guarded("the token endpoint", &application.token_endpoint)?;
+        }
         Ok(Self {
             tenant: settings.tenant,
             line: call::Line::new(settings, http, clock),
@@ -205,6 +224,6 @@ fn guarded(what: &'static str, address: &Url) -> Result<(), SettingsError> {
     match address.scheme() {
         "https" if address.host().is_some() => Ok(()),
         "http" if is_here => Ok(()),
-        _ => Err(SettingsError { what, given: address.to_string() }),
+        _ => Err(SettingsError::Open { what, given: address.to_string() }),
     }
 }

@@ -75,6 +75,22 @@ pub fn outward(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
     builder.build().context("the HTTPS client cannot be set up")
 }
 
+/// The client for what this very host says without encryption: no redirects, and no proxy from the
+/// environment, which would be told who the broker is.
+///
+/// # Errors
+/// It cannot be set up.
+pub fn within_host() -> anyhow::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(Duration::from_secs(30))
+        .user_agent(concat!("elevated/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .context("the client for this host cannot be set up")
+}
+
 /// When the first certificate in this file is good no more.
 ///
 /// # Errors

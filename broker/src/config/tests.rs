@@ -67,9 +67,16 @@ fn what_is_not_said_has_its_usual_value() {
     let graph = &config.graph;
     assert_eq!(graph.url.as_str(), "https://graph.microsoft.com/v1.0");
     assert_eq!(graph.scope, "https://graph.microsoft.com/.default");
+    let Credential::Application { client_id, token_url, proof: Proof::Certificate { certificate, key } } =
+        &graph.credential
+    else {
+        panic!("{:?}", graph.credential)
+    };
+    assert_eq!(client_id.to_string(), "071cc716-8147-4397-a5ba-b2105951cc0b");
+    assert_eq!(token_url.as_str(), format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"));
     assert_eq!(
-        graph.token_url.as_str(),
-        format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token")
+        (certificate.as_path(), key.as_path()),
+        (Path::new("/etc/elevate/graph.crt"), Path::new("/etc/elevate/graph.key"))
     );
     let identity = &config.identity;
     assert_eq!(identity.required_scope, "access_as_user");
@@ -100,7 +107,8 @@ fn an_empty_one_names_everything_it_lacks() {
         "`identity.audience` is missing",
         "`identity.client_id` is missing",
         "`graph.client_id` is missing",
-        "`graph` needs `certificate` and `key`, or (last) `secret_file` alone",
+        "`graph` needs exactly one credential: `certificate` with `key`, `federated_token_file`, `managed_identity`, or \
+         (last) `secret_file`",
         "`store.folder` is missing",
     ] {
         assert!(found.iter().any(|fault| fault.ends_with(lacking)), "{lacking}: {found:#?}");
@@ -226,13 +234,136 @@ fn an_address_is_https_and_as_it_is_written() {
     }
 }
 
+/// The least, with these lines in place of the certificate and its key.
+fn by(lines: &str) -> String {
+    LEAST.replace("certificate = \"graph.crt\"\nkey = \"graph.key\"", lines)
+}
+
+const UAMI: &str = "1b4e28ba-2fa1-4d12-883f-b9a761bde3fb";
+
 #[test]
-fn a_secret_alone_is_a_credential_too() {
-    let text = LEAST.replace("certificate = \"graph.crt\"\nkey = \"graph.key\"", "secret_file = \"secret\"");
-    let config = read(&text, &[]).unwrap();
+fn one_file_alone_is_a_credential_too() {
+    let proof = |lines: &str| match read(&by(lines), &[]).unwrap().graph.credential {
+        Credential::Application { proof, .. } => proof,
+        other @ Credential::ManagedIdentity(_) => panic!("{other:?}"),
+    };
+    let secret = proof("secret_file = \"secret\"");
+    assert!(matches!(secret, Proof::Secret { file } if file == Path::new("/etc/elevate/secret")));
+    let federated = proof("federated_token_file = \"/var/run/secrets/tokens/elevated\"");
+    let wanted = Path::new("/var/run/secrets/tokens/elevated");
+    assert!(matches!(federated, Proof::Federated { file } if file == wanted));
+}
+
+#[test]
+fn exactly_one_credential_is_taken() {
+    let kinds = [
+        "certificate = \"a\"\nkey = \"b\"",
+        "federated_token_file = \"c\"",
+        "managed_identity = \"system\"",
+        "secret_file = \"d\"",
+    ];
+    for one in kinds {
+        assert!(read(&by(one), &[]).is_ok(), "{one}");
+        for other in kinds.iter().filter(|other| **other != one) {
+            let found = faults(&by(&format!("{one}\n{other}")), &[]);
+            assert!(found[0].contains("needs exactly one credential"), "{one} {other}: {found:?}");
+        }
+    }
+    for half in ["certificate = \"a\"", "key = \"b\"", ""] {
+        assert_eq!(faults(&by(half), &[]).len(), 1, "{half}");
+    }
+    let found = faults(LEAST, &[("ELEVATE_GRAPH_SECRET_FILE", "/run/secret")]);
+    assert!(found[0].contains("needs exactly one credential"), "{found:?}");
+}
+
+#[test]
+fn a_managed_identity_needs_no_registration_and_no_token_address() {
+    let host = |lines: &str, environment: &[(&str, &str)]| {
+        let text =
+            by(lines).replace("client_id = \"071cc716-8147-4397-a5ba-b2105951cc0b\"\nmanaged", "managed");
+        match read(&text, environment).unwrap().graph.credential {
+            Credential::ManagedIdentity(host) => host,
+            other @ Credential::Application { .. } => panic!("{other:?}"),
+        }
+    };
+    let system = host("managed_identity = \"system\"", &[]);
+    assert_eq!((system.user_assigned, system.client_id), (None, None));
     assert!(
-        matches!(config.graph.credential, Credential::Secret { file } if file == Path::new("/etc/elevate/secret"))
+        matches!(&system.source, IdentitySource::Machine(url) if url.url().as_str() == "http://169.254.169.254/metadata/identity/oauth2/token")
     );
-    let text = LEAST.replace("key = \"graph.key\"", "");
-    assert_eq!(faults(&text, &[]).len(), 1);
+    let named = host(&format!("managed_identity = \"{UAMI}\""), &[]);
+    assert_eq!(named.user_assigned, Some(UAMI.parse().unwrap()));
+    let told = host("managed_identity = \"system\"\nmanaged_identity_url = \"http://127.0.0.1:5/x\"", &[]);
+    assert!(
+        matches!(&told.source, IdentitySource::Machine(url) if url.url().as_str() == "http://127.0.0.1:5/x")
+    );
+
+    let platform =
+        [("IDENTITY_ENDPOINT", "http://localhost:42356/msi/token"), ("IDENTITY_HEADER", "853b9a84")];
+    let app = host("managed_identity = \"system\"", &platform);
+    assert!(
+        matches!(&app.source, IdentitySource::Platform { endpoint, .. } if endpoint.url().as_str() == "http://localhost:42356/msi/token")
+    );
+    assert!(!format!("{app:?}").contains("853b9a84"), "{app:?}");
+    let certificate = read(LEAST, &platform).unwrap().graph.credential;
+    assert!(
+        matches!(certificate, Credential::Application { .. }),
+        "what nobody asked for counts for nothing"
+    );
+}
+
+#[test]
+fn what_cannot_be_with_a_managed_identity_is_a_fault() {
+    let both = format!("managed_identity = \"{UAMI}\"");
+    for (lines, environment, wanted) in [
+        ("managed_identity = \"mine\"", &[][..], "neither `system` nor the client id"),
+        (
+            "managed_identity = \"system\"\ntoken_url = \"https://login.example/token\"",
+            &[],
+            "is of no use with `managed_identity`",
+        ),
+        (&both, &[], "is another one than `managed_identity` names"),
+        (
+            "managed_identity = \"system\"\nmanaged_identity_url = \"https://127.0.0.1/x\"",
+            &[],
+            "is not an address of this host that begins with http://",
+        ),
+        (
+            "managed_identity = \"system\"\nmanaged_identity_url = \"http://10.0.0.1/x\"",
+            &[],
+            "is not an address of this host that begins with http://",
+        ),
+        (
+            "managed_identity = \"system\"\nmanaged_identity_url = \"http://169.254.169.254/x\"",
+            &[],
+            "must be a loopback address",
+        ),
+        (
+            "secret_file = \"x\"\nmanaged_identity_url = \"http://127.0.0.1/x\"",
+            &[],
+            "is of use with `managed_identity` only",
+        ),
+        (
+            "managed_identity = \"system\"",
+            &[("IDENTITY_ENDPOINT", "http://localhost:40342/metadata/identity/oauth2/token")],
+            "is there without IDENTITY_HEADER",
+        ),
+        (
+            "managed_identity = \"system\"",
+            &[("IDENTITY_ENDPOINT", "http://identity.example/token"), ("IDENTITY_HEADER", "x")],
+            "is not an address of this host",
+        ),
+        (
+            "managed_identity = \"system\"",
+            &[
+                ("IDENTITY_ENDPOINT", "https://localhost:2377/x"),
+                ("IDENTITY_HEADER", "x"),
+                ("IDENTITY_SERVER_THUMBPRINT", "x"),
+            ],
+            "is Service Fabric's",
+        ),
+    ] {
+        let found = faults(&by(lines), environment);
+        assert!(found.len() == 1 && found[0].contains(wanted), "{lines}: {found:#?}");
+    }
 }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use elevate_core::names::{RoleDefinitionId, Target, Way};
 use jiff::SignedDuration;
+use uuid::Uuid;
 
 use super::address::asking;
 use super::budget::Priority;
 use super::call::{Call, Fault, Line};
-use super::credential::Credential;
+use super::credential::{AUDIENCE, Certificate, Credential, FederatedToken, Proof};
 use super::wire::{AppRoleAssignment, RoleDefinition, ServicePrincipal};
 use crate::ports::directory::Unreachable;
 
@@ -49,28 +50,45 @@ impl Finding {
 }
 
 pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
-    let mut findings = vec![credential(line)];
-    match line.tokens.token().await {
-        Ok(_) => findings.push(Finding::fine("a token for Graph")),
+    let mut findings = vec![credential(line).await];
+    let token = match line.tokens.token().await {
+        Ok(token) => token,
         Err(fault) => {
             let problem = Unreachable::from(fault).reason;
-            let remedy = "check the tenant, the client id, and that this certificate or secret is on the \
-                          application registration";
-            findings.push(Finding::wrong("a token for Graph", problem, remedy));
+            findings.push(Finding::wrong("a token for Graph", problem, remedy(line.tokens.credential())));
             return findings;
         }
-    }
-    let ways: BTreeSet<_> = targets.iter().map(|target| target.way).collect();
-    match given(line).await {
-        Ok(given) => findings.extend(needs(&ways).into_iter().map(|need| need.judged(&given))),
-        Err(fault) => {
-            let problem = Unreachable::from(fault).reason;
-            let what = "the permissions of the broker's application";
-            let remedy =
-                "give it Application.Read.All to have them checked one by one; only reads were tried";
-            findings.push(Finding::wrong(what, problem, remedy));
-            findings.extend(tried(line, targets).await);
+    };
+    findings.push(Finding::fine("a token for Graph"));
+    let client_id = match line.tokens.credential() {
+        Credential::Application(application) => Some(application.client_id),
+        Credential::ManagedIdentity { identity, client_id } => {
+            client_id.or(identity.user_assigned()).or(token.client_id())
         }
+    };
+    let ways: BTreeSet<_> = targets.iter().map(|target| target.way).collect();
+    let what = "the permissions of the broker's application";
+    let unknown = match client_id {
+        None => Some(Finding::wrong(
+            what,
+            "the host does not say which application its identity is",
+            "name the identity's application id as `graph.client_id`; only reads were tried",
+        )),
+        Some(client_id) => match given(line, client_id).await {
+            Ok(given) => {
+                findings.extend(needs(&ways).into_iter().map(|need| need.judged(&given)));
+                None
+            }
+            Err(fault) => Some(Finding::wrong(
+                what,
+                Unreachable::from(fault).reason,
+                "give it Application.Read.All to have them checked one by one; only reads were tried",
+            )),
+        },
+    };
+    if let Some(unknown) = unknown {
+        findings.push(unknown);
+        findings.extend(tried(line, targets).await);
     }
     let roles: BTreeSet<_> = targets.iter().map(|target| target.role_definition).collect();
     for role in roles {
@@ -79,25 +97,87 @@ pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
     findings
 }
 
-fn credential(line: &Line) -> Finding {
-    match line.tokens.credential() {
-        Credential::Secret(_) => Finding::fine(
-            "the broker's credential, a client secret (a certificate is safer: whoever reads a secret once can \
-             use it from anywhere)",
-        ),
-        Credential::Certificate(certificate) => {
-            let ends = certificate.not_after();
-            let what = format!("the broker's certificate, good until {ends}");
-            let left = ends.duration_since(line.clock.now().latest());
-            let remedy = "make a new one, put it on the application registration, and then on the broker";
-            if left <= SignedDuration::ZERO {
-                Finding::wrong(what, "it has ended", remedy)
-            } else if left < ENDS_SOON {
-                Finding::wrong(what, "it ends within thirty days", remedy)
-            } else {
-                Finding::fine(what)
+/// What to do when there is no token.
+const fn remedy(credential: &Credential) -> &'static str {
+    match credential {
+        Credential::Application(application) => match &application.proof {
+            Proof::Certificate(_) | Proof::Secret(_) => {
+                "check the tenant, the client id, and that this certificate or secret is on the application \
+                 registration"
             }
+            Proof::Federated(_) => {
+                "check the tenant, the client id, and that the application registration has a federated credential \
+                 with exactly the token's issuer, subject and audience"
+            }
+        },
+        Credential::ManagedIdentity { .. } => {
+            "check that this host has the identity, and that nothing on it bars the way to the endpoint"
         }
+    }
+}
+
+async fn credential(line: &Line) -> Finding {
+    match line.tokens.credential() {
+        Credential::ManagedIdentity { identity, .. } => {
+            Finding::fine(format!("the broker's credential, {}", identity.described()))
+        }
+        Credential::Application(application) => match &application.proof {
+            Proof::Secret(_) => Finding::fine(
+                "the broker's credential, a client secret (a certificate is safer: whoever reads a secret once can \
+                 use it from anywhere)",
+            ),
+            Proof::Certificate(certificate) => own(line, certificate),
+            Proof::Federated(token) => federated(line, token).await,
+        },
+    }
+}
+
+fn own(line: &Line, certificate: &Certificate) -> Finding {
+    let ends = certificate.not_after();
+    let what = format!("the broker's certificate, good until {ends}");
+    let left = ends.duration_since(line.clock.now().latest());
+    let remedy = "make a new one, put it on the application registration, and then on the broker";
+    if left <= SignedDuration::ZERO {
+        Finding::wrong(what, "it has ended", remedy)
+    } else if left < ENDS_SOON {
+        Finding::wrong(what, "it ends within thirty days", remedy)
+    } else {
+        Finding::fine(what)
+    }
+}
+
+/// What the token in the file says about itself is what the federated credential must say.
+async fn federated(line: &Line, token: &FederatedToken) -> Finding {
+    let what = format!("the broker's credential, the federated token in {}", token.file().display());
+    let token = token.clone();
+    let says = match tokio::task::spawn_blocking(move || token.look()).await {
+        Ok(Ok(says)) => says,
+        Ok(Err(error)) => {
+            return Finding::wrong(
+                what,
+                error.to_string(),
+                "correct `graph.federated_token_file`, or renew the token",
+            );
+        }
+        Err(panicked) => return Finding::wrong(what, panicked.to_string(), "run `elevated doctor` again"),
+    };
+    let what = format!(
+        "{what}: issuer `{}`, subject `{}`, audience `{}`",
+        says.issuer,
+        says.subject,
+        says.audiences.join("`, `")
+    );
+    match says.ends_at {
+        Some(end) if end <= line.clock.now().latest() => {
+            Finding::wrong(what, format!("it ended at {end}"), "see why whatever renews it does not")
+        }
+        // National clouds have their own, which begin alike.
+        _ if !matches!(says.audiences.as_slice(), [one] if one.starts_with(AUDIENCE)) => Finding::wrong(
+            what,
+            format!("Entra's audience for such tokens is `{AUDIENCE}`"),
+            "have the outer issuer make it out to that audience, and to no other",
+        ),
+        _ => Finding::fine(what),
     }
 }
 
@@ -176,9 +256,9 @@ fn needs(ways: &BTreeSet<Way>) -> Vec<Need> {
 }
 
 /// The application permissions that the broker was given.
-async fn given(line: &Line) -> Result<BTreeSet<String>, Fault> {
+async fn given(line: &Line, client_id: Uuid) -> Result<BTreeSet<String>, Fault> {
     let read = |url| line.send(Call::read("check", Priority::List, url));
-    let itself = format!("servicePrincipals(appId='{}')", line.tokens.client_id());
+    let itself = format!("servicePrincipals(appId='{client_id}')");
     let url = asking(line.root.at(&[&itself]), "$select=id");
     let itself: ServicePrincipal = read(url).await?.read()?;
     let id = itself.id.ok_or_else(|| Fault::unclear("Graph showed a service principal without an id"))?;

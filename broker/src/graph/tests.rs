@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use url::Url;
 
-use super::{Credential, Graph, Settings};
+use super::{Application, Credential, Graph, Proof, Settings};
 use crate::ports::Clock;
 use crate::ports::directory::{GrantPermit, RevokePermit};
 use crate::ports::journal::Recorded;
@@ -28,6 +28,8 @@ mod assignment;
 mod call;
 mod credential;
 mod doctor;
+mod federated;
+mod managed;
 mod people;
 mod pim;
 
@@ -231,7 +233,11 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>) {
 }
 
 fn answer(script: &mut Script, seen: Seen) -> Reply {
-    if seen.line == "POST /token" {
+    // Whoever is asked for a token: the tenant, or the host.
+    if seen.line == "POST /token"
+        || seen.line.starts_with("GET /metadata/")
+        || seen.line.starts_with("GET /msi/")
+    {
         script.fetches.push(seen);
         let number = script.fetches.len();
         let usual = serde_json::json!({
@@ -288,13 +294,16 @@ fn http() -> reqwest::Client {
 fn settings(stub: &Stub) -> Settings {
     Settings {
         tenant: TENANT.parse().unwrap(),
-        client_id: CLIENT.parse().unwrap(),
-        credential: Credential::Secret(SECRET.into()),
+        credential: application(stub, Proof::Secret(SECRET.into())),
         graph: stub.url("/v1.0"),
-        token_endpoint: stub.url("/token"),
         scope: "https://graph.microsoft.com/.default".to_owned(),
         deadline: Duration::from_secs(20),
     }
+}
+
+fn application(stub: &Stub, proof: Proof) -> Credential {
+    let (client_id, token_endpoint) = (CLIENT.parse().unwrap(), stub.url("/token"));
+    Credential::Application(Application { client_id, token_endpoint, proof })
 }
 
 /// A broker before a scripted Graph.

@@ -224,7 +224,14 @@ pub(super) struct RoleDefinition {
 pub(super) struct TokenAnswer {
     pub(super) access_token: String,
     pub(super) token_type: Option<String>,
+    /// For how many seconds it is good.
+    #[serde(default)]
     pub(super) expires_in: serde_json::Value,
+    /// Until which second of the epoch: managed identities.
+    #[serde(default)]
+    pub(super) expires_on: serde_json::Value,
+    /// Whose it is: managed identities, not all of them.
+    pub(super) client_id: Option<String>,
 }
 
 /// And when it says no: section 5.2.

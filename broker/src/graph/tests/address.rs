@@ -92,7 +92,12 @@ async fn a_credential_goes_over_tls_or_stays_on_this_host() {
     ] {
         let url = Url::parse(graph).unwrap();
         let as_graph = Settings { graph: url.clone(), ..settings(&stub) };
-        let as_login = Settings { token_endpoint: url, ..settings(&stub) };
+        let application = Application {
+            client_id: CLIENT.parse().unwrap(),
+            token_endpoint: url,
+            proof: Proof::Secret(SECRET.into()),
+        };
+        let as_login = Settings { credential: Credential::Application(application), ..settings(&stub) };
         for settings in [as_graph, as_login] {
             assert_eq!(Graph::new(settings, http(), ManualClock::new()).is_ok(), is_taken, "{graph}");
         }

@@ -37,7 +37,7 @@ async fn a_certificate_signs_an_assertion_for_the_token_endpoint() {
     let clock = ManualClock::new();
     let pem = Certificate::from_pem(&certificate.pem(), &key.serialize_pem().into()).unwrap();
     assert_eq!(pem.not_after().to_string(), "2027-01-02T00:00:00Z");
-    let settings = Settings { credential: Credential::Certificate(pem), ..settings(&stub) };
+    let settings = Settings { credential: application(&stub, Proof::Certificate(pem)), ..settings(&stub) };
     let graph = Graph::new(settings, http(), clock.clone()).unwrap();
     stub.token(ok(json!({ "token_type": "Bearer", "expires_in": 0, "access_token": "a" })));
     assert!(looked(&graph, &stub).await);
@@ -95,7 +95,7 @@ async fn no_secret_shows_when_things_are_printed() {
     let (key, certificate) = key_and_certificate();
     let stub = Stub::start().await;
     let pem = Certificate::from_pem(&certificate.pem(), &key.serialize_pem().into()).unwrap();
-    let with_key = Settings { credential: Credential::Certificate(pem), ..settings(&stub) };
+    let with_key = Settings { credential: application(&stub, Proof::Certificate(pem)), ..settings(&stub) };
     let with_key = Graph::new(with_key, http(), ManualClock::new()).unwrap();
     let with_secret = Graph::new(settings(&stub), http(), ManualClock::new()).unwrap();
     for graph in [with_key, with_secret] {
@@ -159,6 +159,29 @@ async fn a_token_that_cannot_be_renewed_serves_until_its_end() {
     clock.advance(1);
     assert!(looked(&graph, &stub).await);
     assert_eq!(stub.fetches().len(), 4);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_asked_to_be_left_alone_is_left_alone_while_an_old_token_serves() {
+    let Bench { stub, clock, graph } = bench().await;
+    assert!(looked(&graph, &stub).await);
+    clock.advance(3300);
+    stub.token(problem(429, "x").with("retry-after", "200"));
+    for (passed, fetches) in [(0, 2), (199, 2), (1, 3)] {
+        clock.advance(passed);
+        assert!(looked(&graph, &stub).await);
+        assert_eq!(stub.fetches().len(), fetches);
+    }
+    // Beyond its end, too.
+    clock.advance(3300);
+    stub.token(problem(503, "x")).token(problem(429, "x").with("retry-after", "300"));
+    for (passed, is_ok, fetches) in
+        [(0, true, 4), (10, true, 5), (290, false, 5), (9, false, 5), (1, true, 6)]
+    {
+        clock.advance(passed);
+        assert_eq!(looked(&graph, &stub).await, is_ok);
+        assert_eq!(stub.fetches().len(), fetches);
+    }
 }
 
 #[tokio::test]
