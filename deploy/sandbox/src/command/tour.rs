@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
 
 fn listing() -> String {
     let mut text = String::new();
-    for Chapter { name, about, .. } in &CHAPTERS {
+    for Chapter { name, about, .. } in CHAPTERS {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:<14} {about}");
     }

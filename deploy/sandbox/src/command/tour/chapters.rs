@@ -3,6 +3,7 @@
 mod approval;
 mod ending_early;
 mod main;
+mod notices;
 mod outage;
 
 use std::path::Path;
@@ -26,7 +27,7 @@ pub(super) struct Chapter {
     pub(super) tell: for<'a> fn(&'a mut Guide, &'a Path) -> Telling<'a>,
 }
 
-pub(super) const CHAPTERS: [Chapter; 4] = [
+pub(super) const CHAPTERS: &[Chapter] = &[
     Chapter {
         name: "main",
         about: "ask, approve, hold, end; and a broker that is killed",
@@ -46,5 +47,10 @@ pub(super) const CHAPTERS: [Chapter; 4] = [
         name: "outage",
         about: "lost answers, a kill in the middle of a grant, a Graph that is down at the end",
         tell: |guide, folder| Box::pin(outage::tell(guide, folder)),
+    },
+    Chapter {
+        name: "notices",
+        about: "who hears of what, also when the broker is killed in between",
+        tell: |guide, folder| Box::pin(notices::tell(guide, folder)),
     },
 ];

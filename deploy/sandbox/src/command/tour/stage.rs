@@ -318,6 +318,16 @@ pub(super) async fn until(person: &Person, id: &str, state: &str) -> Result<Valu
     }
 }
 
+/// Waits until `show` tells this of the activation.
+pub(super) async fn until_told(person: &Person, id: &str, what: &str) -> Result<()> {
+    let asked = Instant::now();
+    while !person.types(&["show", id]).await.out.contains(what) {
+        ensure!(asked.elapsed() < SOON, "`elevate show {id}` does not say `{what}`");
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
 /// Waits until this activation is closed, and it must have ended so.
 pub(super) async fn until_over(person: &Person, id: &str, outcome: &str) -> Result<()> {
     let over = until(person, id, "closed").await?;

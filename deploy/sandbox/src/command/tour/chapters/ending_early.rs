@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use elevate_client::Exit;
 use elevate_sandbox::people::{ANN, APPLICATION_ADMINISTRATOR, GROUPS_ADMINISTRATOR};
 use jiff::SignedDuration;
 
 use crate::command::tour::guide::Guide;
-use crate::command::tour::stage::{Stage, until_over};
+use crate::command::tour::stage::{Stage, until_over, until_told};
 
 const POLICY: &str = r#"
 [[role]]
@@ -72,8 +72,8 @@ pub(super) async fn tell(guide: &mut Guide, folder: &Path) -> Result<()> {
     let id = stage.activates(&ann, "app-admin --for 1h", "Renew a secret").await?;
     stage.holds(&ANN, &APPLICATION_ADMINISTRATOR).await?;
     stage.done(&ann, &format!("deactivate {id}")).await?;
-    let told = stage.done(&ann, &format!("show {id}")).await?;
-    ensure!(told.out.contains("removes nothing in the first five minutes"), "it does not say why");
+    until_told(&ann, &id, "removes nothing in the first five minutes").await?;
+    stage.done(&ann, &format!("show {id}")).await?;
     stage.holds(&ANN, &APPLICATION_ADMINISTRATOR).await?;
     stage.seen(
         "Entra removes nothing in the first five minutes: `show` says so, and when it is asked again",

@@ -11,7 +11,7 @@ use elevate_sandbox::{Fault, Kind};
 use jiff::SignedDuration;
 
 use crate::command::tour::guide::Guide;
-use crate::command::tour::stage::{Stage, until, until_over};
+use crate::command::tour::stage::{Stage, until, until_over, until_told};
 
 const POLICY: &str = r#"
 [[role]]
@@ -45,6 +45,7 @@ pub(super) async fn tell(guide: &mut Guide, folder: &Path) -> Result<()> {
     stage.tenant.faults().add(Fault::on(ASSIGNMENTS, Kind::LoseReply).method("DELETE").times(1));
     stage.passes(SignedDuration::from_mins(30))?;
     stage.loses(&ANN, &USER_ADMINISTRATOR).await?;
+    until_told(&ann, &id, "a second must agree").await?;
     stage.done(&ann, &format!("show {id}")).await?;
     stage.passes(SignedDuration::from_secs(30))?;
     until_over(&ann, &id, "expired").await?;
@@ -72,6 +73,7 @@ pub(super) async fn tell(guide: &mut Guide, folder: &Path) -> Result<()> {
     let outage = stage.tenant.faults().graph_outage();
     stage.passes(SignedDuration::from_mins(30))?;
     until(&ann, &id, "revoking").await?;
+    until_told(&ann, &id, "the connection broke").await?;
     stage.refused(&eve, "sweep", Exit::Overdue, "").await?;
     stage.done(&ann, &format!("show {id}")).await?;
     ensure!(stage.metric("elevate_overdue").await? > 0.0, "the metric is silent");
