@@ -1,6 +1,8 @@
 //! The control door, `/sandbox`: what a test or a person changes about the tenant from outside its process.
 //! It is no part of what Entra is, asks nobody who they are, and suffers no faults.
 
+mod places;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -84,7 +86,24 @@ fn route(world: &Arc<World>, request: &Request) -> Answer {
                 Err(not_found("assignment", id))
             }
         }
+        (method @ ("PUT" | "DELETE"), ["groups", group, relation, who]) => {
+            places::relate(world, method, group, relation, who)
+        }
+        ("GET", ["eligibilities"]) => places::eligibilities(world),
+        ("POST", ["eligibilities"]) => places::add_eligibility(world, request),
+        ("DELETE", ["eligibilities", id]) => {
+            if world.directory.end_eligibility(id) {
+                done()
+            } else {
+                Err(not_found("eligibility", id))
+            }
+        }
         ("GET", ["permissions"]) => ok(permissions(world)),
+        ("DELETE", ["permissions", client_id, permission]) => {
+            let app = people::APPS.iter().find(|app| app.client_id == *client_id);
+            let taken = app.is_some_and(|app| world.directory.take_permission(app, permission));
+            if taken { done() } else { Err(not_found("permission", permission)) }
+        }
         ("PUT", ["permissions", app]) => set_permissions(world, request, app),
         ("GET", ["calls"]) => ok(calls(world, request)),
         ("DELETE", ["calls"]) => {

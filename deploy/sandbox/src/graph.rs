@@ -10,6 +10,7 @@ mod groups;
 mod listing;
 mod pim;
 mod schedules;
+mod scopes;
 mod shape;
 mod users;
 
@@ -66,6 +67,9 @@ fn route(call: &Call<'_>) -> Answer {
             applications::service_principals(call, segments.get(1..).unwrap_or_default())
         }
         [first, ..] if first.starts_with("servicePrincipals(") => applications::by_app_id(call, &segments),
+        ["directory", "administrativeUnits", rest @ ..] => scopes::units(call, rest),
+        ["applications", rest @ ..] => scopes::applications(call, rest),
+        ["directoryObjects", rest @ ..] => scopes::object(call, rest),
         ["users", rest @ ..] => users::answer(call, rest),
         ["groups", rest @ ..] => groups::answer(call, rest),
         ["roleManagement", "directory", collection, rest @ ..] => match *collection {

@@ -137,6 +137,33 @@ pub const GRAPH: App = App {
 /// Every app that is there from the start.
 pub const APPS: [App; 4] = [BROKER, CLI, AUTOMATION, GRAPH];
 
+/// An application registration: the object that a role can be held over, under an id that is neither the client id
+/// nor that of the service principal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// Its display name.
+    pub name: &'static str,
+    /// The object id of the registration, for scopes such as `/{id}`.
+    pub id: &'static str,
+    /// The application (client) id.
+    pub client_id: &'static str,
+}
+
+/// The broker's own registration.
+pub const BROKER_REGISTRATION: Registration = Registration {
+    name: BROKER.name,
+    id: "5a4db0c5-0000-4000-8000-000000000601",
+    client_id: BROKER.client_id,
+};
+/// Somebody else's application, to hold a role over.
+pub const PAYROLL: Registration = Registration {
+    name: "Payroll",
+    id: "5a4db0c5-0000-4000-8000-000000000602",
+    client_id: "5a4db0c5-0000-4000-8000-000000000212",
+};
+/// Every registration that Graph shows.
+pub const REGISTRATIONS: [Registration; 2] = [BROKER_REGISTRATION, PAYROLL];
+
 /// The secret of [`AUTOMATION`]: a fixed one, as it opens nothing but this tenant.
 pub const AUTOMATION_SECRET: &str = "sandbox-automation-secret";
 

@@ -26,6 +26,8 @@ mod pim;
 mod pim_changes;
 #[path = "tenant/pim_groups.rs"]
 mod pim_groups;
+#[path = "tenant/scopes.rs"]
+mod scopes;
 #[path = "tenant/setting.rs"]
 mod setting;
 #[path = "tenant/sign_in.rs"]

@@ -93,6 +93,7 @@ impl State {
         })?;
         let known = object.is_empty()
             || object.strip_prefix("administrativeUnits/").is_some_and(|unit| unit == people::UNIT)
+            || people::REGISTRATIONS.iter().any(|registration| registration.id == object)
             || people::APPS.iter().any(|app| app.object_id == object)
             || self.group(object).is_some();
         if known { Ok(()) } else { Err(Problem::not_found(object)) }

@@ -109,3 +109,37 @@ async fn keys_lag_permissions_and_calls_are_within_reach() {
     assert_eq!((&calls["count"], &calls["calls"][0]["status"]), (&json!(1), &json!(403)));
     assert_eq!(setting.control(Method::GET, "/nothing", json!(null)).await.0, 404);
 }
+
+#[tokio::test]
+async fn places_and_eligibility_are_given_and_taken_from_outside() {
+    let setting = Setting::start().await;
+    let directory = setting.tenant.directory();
+    let place = format!("/groups/{}/members/dave", people::SERVER_OPERATORS.id);
+    assert_eq!(setting.control(Method::PUT, &place, json!(null)).await.0, 204);
+    assert_eq!(directory.members(people::SERVER_OPERATORS.id), [people::DAVE.id]);
+    assert_eq!(setting.control(Method::DELETE, &place, json!(null)).await.0, 204);
+    assert_eq!(setting.control(Method::DELETE, &place, json!(null)).await.0, 404);
+    assert_eq!(setting.control(Method::PUT, "/groups/none/owners/dave", json!(null)).await.0, 404);
+
+    for (body, status) in [
+        (json!({ "principal": "ann", "role": "Global Reader", "end": "2026-02-01T00:00:00Z" }), 201),
+        (json!({ "principal": "ann", "group": "Tier-0 operators", "relation": "owner" }), 201),
+        (json!({ "principal": "ann", "role": "Global Reader", "group": "Staff" }), 400),
+        (json!({ "principal": "ann" }), 400),
+        (json!({ "principal": "ann", "role": "Global Reader", "end": "soon" }), 400),
+        (json!({ "principal": "nobody", "role": "Global Reader" }), 400),
+    ] {
+        assert_eq!(setting.control(Method::POST, "/eligibilities", body.clone()).await.0, status, "{body}");
+    }
+    let (_, listed) = setting.control(Method::GET, "/eligibilities", json!(null)).await;
+    assert_eq!(listed["eligibilities"].as_array().unwrap().len(), 2, "{listed}");
+    assert_eq!(listed["eligibilities"][1]["relation"], "owner");
+    let one = format!("/eligibilities/{}", listed["eligibilities"][0]["id"].as_str().unwrap());
+    assert_eq!(setting.control(Method::DELETE, &one, json!(null)).await.0, 204);
+    assert_eq!(directory.eligibilities().len(), 1);
+
+    let one = format!("/permissions/{}/User.Read.All", people::BROKER.client_id);
+    assert_eq!(setting.control(Method::DELETE, &one, json!(null)).await.0, 204);
+    assert_eq!(setting.control(Method::DELETE, &one, json!(null)).await.0, 404);
+    assert_eq!(setting.get("/users").await.0, 403);
+}
