@@ -12,8 +12,11 @@ use crate::names::{ObjectId, Principal, RoleName, Slot, Subject, Target, Way};
 use crate::term::Term;
 
 mod decision;
+pub mod files;
+mod lint;
 mod test;
 mod text;
+pub mod tier;
 
 pub use decision::Decision;
 pub use test::{Test, Verdict};
