@@ -26,13 +26,15 @@ pub enum Exit {
     NotHeld = 8,
     /// A role that is to be gone is not yet seen gone.
     Overdue = 9,
+    /// A policy does not say what it is meant to say.
+    Untrue = 10,
     /// Interrupted from the keyboard.
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every one, in the order of the table in `--help`.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Ok,
         Self::Unexpected,
         Self::Usage,
@@ -43,6 +45,7 @@ impl Exit {
         Self::Unreachable,
         Self::NotHeld,
         Self::Overdue,
+        Self::Untrue,
         Self::Interrupted,
     ];
 
@@ -64,6 +67,9 @@ impl Exit {
             Self::Unreachable => "broker, sign-in service or directory unreachable, busy or too slow",
             Self::NotHeld => "the activation is over and nothing is held: denied, lapsed, withdrawn, failed",
             Self::Overdue => "a role that is to be gone is not yet seen gone (sweep)",
+            Self::Untrue => {
+                "a test of the policy fails, or a warning counts (policy test, policy lint --strict)"
+            }
             Self::Interrupted => "interrupted",
         }
     }

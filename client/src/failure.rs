@@ -70,6 +70,12 @@ impl Failure {
         self
     }
 
+    /// With the fields at fault, and what is wrong with each.
+    pub(crate) fn fields(mut self, fields: Vec<(String, String)>) -> Self {
+        self.0.fields = fields;
+        self
+    }
+
     /// The exit code it ends in.
     pub(crate) fn exit(&self) -> Exit {
         self.0.exit

@@ -11,6 +11,7 @@ mod failures;
 mod forms;
 mod history;
 mod login;
+mod policy;
 mod profiles;
 mod prove;
 mod settings;

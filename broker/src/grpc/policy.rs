@@ -46,8 +46,9 @@ impl PolicyService for Api {
         &self,
         request: Request<api::GetPolicyRequest>,
     ) -> Result<Response<api::Policy>, Status> {
-        self.answer(None, request, |api, caller, api::GetPolicyRequest {}| async move {
-            let applied = api.inner.workflow.policy(&caller).await?;
+        self.answer(None, request, |api, caller, api::GetPolicyRequest { version }| async move {
+            let version = from_proto::policy_version(version, "version")?;
+            let applied = api.inner.workflow.policy(&caller, version).await?;
             Ok(to_proto::policy(&applied))
         })
         .await

@@ -6,8 +6,11 @@ use elevate_core::names::{ActivationId, RoleName};
 use elevate_core::policy::{self, EligibleRole, Policy, PolicyVersion};
 
 use super::{InForce, Refusal, Workflow, has_one_of};
-use crate::ports::journal::{AppendError, AppliedPolicy, Filter, Note, Page};
+use crate::ports::journal::{AppendError, AppliedPolicy, Filter, Note, Page, Position, Said};
 use crate::ports::verifier::{AppRole, Caller};
+
+/// How many entries are read at once when the record is read through.
+const PAGE: u64 = 100;
 
 /// What a policy would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,13 +89,37 @@ impl Workflow {
         Ok(applied)
     }
 
-    /// The policy in force, word for word.
+    /// The policy in force, or the one that was `version`, word for word. Zero: the one in force.
     ///
     /// # Errors
-    /// The caller has no right to look, or there is none.
-    pub async fn policy(&self, caller: &Caller) -> Result<AppliedPolicy, Refusal> {
+    /// The caller has no right to look, there is none, or there was no such version.
+    pub async fn policy(&self, caller: &Caller, version: PolicyVersion) -> Result<AppliedPolicy, Refusal> {
         has_one_of(caller, &[AppRole::PolicyAdmin, AppRole::Auditor])?;
-        self.ports.journal.policy().await?.ok_or(Refusal::NoPolicy)
+        let in_force = self.ports.journal.policy().await?.ok_or(Refusal::NoPolicy)?;
+        match version {
+            PolicyVersion(0) => Ok(in_force),
+            version if version == in_force.version => Ok(in_force),
+            version => self.applied_once(version).await?.ok_or(Refusal::NoPolicy),
+        }
+    }
+
+    /// Reads through the record for it, backwards: what is wanted again is mostly not long ago.
+    async fn applied_once(&self, version: PolicyVersion) -> Result<Option<AppliedPolicy>, Refusal> {
+        let mut end = *self.ports.journal.size().borrow();
+        while end > Position(0) {
+            let from = Position(end.0.saturating_sub(PAGE));
+            let limit = usize::try_from(end.0.saturating_sub(from.0)).unwrap_or(usize::MAX);
+            for entry in self.ports.journal.read(from, limit).await? {
+                match entry.said {
+                    Said::Note(Note::PolicyApplied(applied)) if applied.version == version => {
+                        return Ok(Some(applied));
+                    }
+                    _ => {}
+                }
+            }
+            end = from;
+        }
+        Ok(None)
     }
 
     async fn live_of(&self, role: &RoleName) -> Result<Vec<ActivationId>, Refusal> {

@@ -1,6 +1,5 @@
 //! `elevate policy`: the eligible roles as data, under review like code.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use elevate_proto::v1;
@@ -11,20 +10,40 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::render::{Look, clean, clean_line, json, time, words};
-use crate::settings::read_named;
+
+mod check;
+mod export;
+mod source;
+
+use source::Source;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
-    /// What a policy would change. Changes nothing
+    /// Read a policy, run its tests, and warn of what looks like a mistake. Needs no broker
+    Lint {
+        /// A TOML file, or a folder of them
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// Let a warning count as a failure
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Run the tests of a policy. Needs no broker
+    Test {
+        /// A TOML file, or a folder of them
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// What a policy would change, and for whom. Changes nothing
     Plan {
         /// A TOML file, or a folder of them
-        #[arg(value_name = "FILE")]
+        #[arg(value_name = "PATH")]
         path: PathBuf,
     },
     /// Put a policy into force
     Apply {
         /// A TOML file, or a folder of them
-        #[arg(value_name = "FILE")]
+        #[arg(value_name = "PATH")]
         path: PathBuf,
         /// Do not ask whether to go on
         #[arg(long, short)]
@@ -35,10 +54,24 @@ pub(crate) enum Verb {
     },
     /// The policy in force, word for word
     Show,
+    /// Write the policy in force into a file, or into a folder as the files it was applied from
+    Export {
+        /// A file that is not there yet, or a folder without TOML files; standard output when it is left out
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+        /// An earlier version, from the record
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+        version: Option<i64>,
+        /// Write over files that are there
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
     match verb {
+        Verb::Lint { path, strict } => check::lint(&path, strict, context),
+        Verb::Test { path } => check::test(&path, context),
         Verb::Plan { path } => show_plan(&path, context).await,
         Verb::Apply { path, yes: _, dry_run: true } => {
             dry::needs(&context.broker().await?, "policy-admin").await?;
@@ -46,6 +79,7 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         }
         Verb::Apply { path, yes, dry_run: false } => apply(&path, yes, context).await,
         Verb::Show => show(context).await,
+        Verb::Export { path, version, force } => export::run(path.as_deref(), version, force, context).await,
     }
 }
 
@@ -93,7 +127,8 @@ async fn apply(path: &Path, yes: bool, context: &mut Context) -> Result<Exit> {
 
 async fn show(context: &mut Context) -> Result<Exit> {
     let broker = context.broker().await?;
-    let policy = broker.policy().get_policy(broker.call(v1::GetPolicyRequest {})).await?.into_inner();
+    let policy =
+        broker.policy().get_policy(broker.call(v1::GetPolicyRequest { version: 0 })).await?.into_inner();
     let at = time(policy.applied_at.as_ref()).map(|at| context.look().time(at)).unwrap_or_default();
     // Beside the text, not in it: what goes to stdout can be applied again.
     let by = words::person(policy.applied_by.as_ref());
@@ -138,68 +173,4 @@ fn planned(look: &Look, plan: &v1::PlanPolicyResponse) -> String {
         }
     }
     text
-}
-
-/// A policy's text, and which line of it came from where.
-#[derive(Debug)]
-struct Source {
-    text: String,
-    /// Name, and the first line in the text; empty for one file, whose lines are its own.
-    files: Vec<(String, usize)>,
-}
-
-impl Source {
-    /// One file, or all the `.toml` files of a folder, in the order of their names.
-    fn read(path: &Path) -> Result<Self> {
-        if !path.is_dir() {
-            return Ok(Self { text: read_text(path)?, files: Vec::new() });
-        }
-        let unreadable = |error: std::io::Error| {
-            Failure::usage(format!("cannot read the folder `{}`: {error}", path.display()))
-        };
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(path).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") && path.is_file() {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        if paths.is_empty() {
-            return Err(Failure::usage(format!("the folder `{}` holds no .toml file", path.display())));
-        }
-        let mut whole = Self { text: String::new(), files: Vec::new() };
-        for path in paths {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            whole.files.push((name, whole.text.lines().count() + 1));
-            whole.text.push_str(read_text(&path)?.trim_end());
-            whole.text.push('\n');
-        }
-        Ok(whole)
-    }
-
-    /// A failure whose places name the file that the person wrote.
-    fn placed(&self, mut failure: Failure) -> Failure {
-        for field in failure.fields_mut() {
-            if let Some(placed) = self.place(field) {
-                *field = placed;
-            }
-        }
-        failure
-    }
-
-    /// `line 12: role[1].longest` as `people.toml line 3: role[1].longest`.
-    fn place(&self, field: &str) -> Option<String> {
-        let rest = field.strip_prefix("line ")?;
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (line, rest) = rest.split_at_checked(digits)?;
-        let line: usize = line.parse().ok()?;
-        let (name, first) = self.files.iter().rev().find(|(_, first)| *first <= line)?;
-        Some(format!("{name} line {}{rest}", line - first + 1))
-    }
-}
-
-fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read_named(path, "the policy")?)
-        .map_err(|_| Failure::usage(format!("`{}` holds no text", path.display())))
 }

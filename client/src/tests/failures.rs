@@ -55,6 +55,7 @@ fn the_codes_are_in_the_help() {
             7  broker, sign-in service or directory unreachable, busy or too slow
             8  the activation is over and nothing is held: denied, lapsed, withdrawn, failed
             9  a role that is to be gone is not yet seen gone (sweep)
+           10  a test of the policy fails, or a warning counts (policy test, policy lint --strict)
           130  interrupted"#]]
     .assert_eq(&Exit::table());
     use clap::CommandFactory as _;
@@ -113,8 +114,8 @@ async fn faults_of_a_policy_in_several_files_name_the_file() {
     std::fs::write(folder.join("notes.txt"), "not part of it").unwrap();
     let mut details = ErrorDetails::new();
     details.set_error_info("POLICY_INVALID", "elevate", std::collections::HashMap::new());
-    details.add_bad_request_violation("line 1: role[0].usual", "is missing");
-    details.add_bad_request_violation("line 5: role[1].longest", "is longer than a day");
+    details.add_bad_request_violation("line 2: role[0].usual", "is missing");
+    details.add_bad_request_violation("line 7: role[1].longest", "is longer than a day");
     let status = Status::with_error_details(Code::InvalidArgument, "the policy has 2 faults", details);
     bench.broker.fails("plan_policy", status);
     let path = folder.to_str().unwrap();
@@ -126,7 +127,10 @@ async fn faults_of_a_policy_in_several_files_name_the_file() {
     "#]]
     .assert_eq(&bench.elevate(&["policy", "plan", path]).await.all());
     let asked: Vec<v1::PlanPolicyRequest> = bench.broker.asked("plan_policy");
-    assert_eq!(asked[0].text, "[[role]]\nname = \"a\"\n[[role]]\nname = \"b\"\nlongest = \"9 years\"\n");
+    assert_eq!(
+        asked[0].text,
+        "# --- file: a.toml\n[[role]]\nname = \"a\"\n# --- file: b.toml\n[[role]]\nname = \"b\"\nlongest = \"9 years\"\n"
+    );
 }
 
 #[tokio::test]

@@ -3109,9 +3109,13 @@ pub struct ApplyPolicyRequest {
     #[prost(int64, tag = "2")]
     pub current_version: i64,
 }
-/// Nothing to say.
+/// Which policy.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetPolicyRequest {}
+pub struct GetPolicyRequest {
+    /// Which version; 0: the one in force.
+    #[prost(int64, tag = "1")]
+    pub version: i64,
+}
 /// A policy in force.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Policy {
@@ -3272,8 +3276,8 @@ pub mod policy_service_client {
                 .insert(GrpcMethod::new("elevate.v1.PolicyService", "ApplyPolicy"));
             self.inner.unary(req, path, codec).await
         }
-        /// The policy in force, word for word. Needs the app role of a policy admin or an auditor.
-        /// Errors: NOT_ALLOWED, NO_POLICY.
+        /// The policy in force, or an earlier version, word for word. Needs the app role of a policy admin or an auditor.
+        /// Errors: NOT_ALLOWED, NO_POLICY (nor such a version).
         pub async fn get_policy(
             &mut self,
             request: impl tonic::IntoRequest<super::GetPolicyRequest>,
@@ -3328,8 +3332,8 @@ pub mod policy_service_server {
             &self,
             request: tonic::Request<super::ApplyPolicyRequest>,
         ) -> std::result::Result<tonic::Response<super::Policy>, tonic::Status>;
-        /// The policy in force, word for word. Needs the app role of a policy admin or an auditor.
-        /// Errors: NOT_ALLOWED, NO_POLICY.
+        /// The policy in force, or an earlier version, word for word. Needs the app role of a policy admin or an auditor.
+        /// Errors: NOT_ALLOWED, NO_POLICY (nor such a version).
         async fn get_policy(
             &self,
             request: tonic::Request<super::GetPolicyRequest>,

@@ -42,7 +42,10 @@ async fn every_call(caller: &Caller, id: &str) -> Vec<(&'static str, Result<(), 
         ("Sweep", caller.sweep().await.map(drop)),
         ("PlanPolicy", caller.policy().plan_policy(caller.call(plan)).await.map(drop)),
         ("ApplyPolicy", caller.apply("", 1).await.map(drop)),
-        ("GetPolicy", caller.policy().get_policy(caller.call(api::GetPolicyRequest {})).await.map(drop)),
+        (
+            "GetPolicy",
+            caller.policy().get_policy(caller.call(api::GetPolicyRequest { version: 0 })).await.map(drop),
+        ),
         ("ListAuditEntries", caller.audit().await.map(drop)),
         ("StreamAuditEntries", stream.await.map(drop)),
     ]

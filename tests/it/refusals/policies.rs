@@ -158,6 +158,30 @@ async fn who_is_eligible_no_more_when_it_begins_is_granted_nothing() {
 async fn before_the_first_policy_there_is_none_to_show() {
     let world = World::without_policy(&[]).await;
     let eve = world.grpc("eve");
-    let show = async { eve.policy().get_policy(eve.call(api::GetPolicyRequest {})).await.map(drop) };
+    let show =
+        async { eve.policy().get_policy(eve.call(api::GetPolicyRequest { version: 0 })).await.map(drop) };
     refused(&world, "show", show, FailedPrecondition, "NO_POLICY").await;
+}
+
+#[tokio::test]
+async fn an_earlier_version_can_be_had_again_word_for_word_and_one_that_never_was_cannot() {
+    let world = World::start().await;
+    let eve = world.grpc("eve");
+    let mut texts = vec![POLICY.to_owned()];
+    for nth in 1..4 {
+        texts.push(format!("{POLICY}# the {nth}th\n"));
+        eve.apply(&texts[nth], i64::try_from(nth).unwrap()).await.unwrap();
+    }
+    let get = async |version| {
+        let request = eve.call(api::GetPolicyRequest { version });
+        let policy = eve.policy().get_policy(request).await?.into_inner();
+        Ok::<_, tonic::Status>((policy.version, policy.text))
+    };
+    for (nth, text) in texts.iter().enumerate() {
+        let version = i64::try_from(nth).unwrap() + 1;
+        assert_eq!(get(version).await.unwrap(), (version, text.clone()));
+    }
+    assert_eq!(get(0).await.unwrap().0, 4);
+    let none = async { get(5).await.map(drop) };
+    refused(&world, "none", none, FailedPrecondition, "NO_POLICY").await;
 }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::tier::{Power, Tier};
 use super::{Bound, EligibleRole, Strength, Written};
 use crate::approval::ApprovalRequirement;
-use crate::document::{Fault, Places};
+use crate::document::Fault;
 use crate::names::Subject;
 
 /// A usual term that is longer than a working day is likely not to have been chosen.

@@ -51,6 +51,16 @@ pub struct Verdict {
     pub failures: Vec<Fault>,
 }
 
+impl Verdict {
+    /// Its failures as faults of the policy, which name the test.
+    pub fn into_faults(self) -> impl Iterator<Item = Fault> {
+        let Self { name, place: _, failures } = self;
+        failures
+            .into_iter()
+            .map(move |fault| Fault { problem: format!("fails \"{name}\": {}", fault.problem), ..fault })
+    }
+}
+
 /// The terms that a role must be offered on. What is not said here is not tested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Needs {
@@ -93,19 +103,19 @@ impl Test {
     /// Whether `policy` says what it is meant to say.
     pub fn run(&self, policy: &Policy) -> Verdict {
         let offered = self.may.iter().filter_map(|role| self.not_offered(policy, role));
-        let may = offered.map(|found| self.unmet("may", &found));
+        let may = offered.map(|found| self.places.fault("may", found));
         let withheld = self.may_not.iter().filter_map(|role| match self.decision(policy, role) {
             Some(Decision::Offered(by)) => {
                 let found = format!(
                     "expected that `{role}` is not offered to them, found that `eligible` names {by}"
                 );
-                Some(self.unmet("may_not", &found))
+                Some(self.places.fault("may_not", found))
             }
             _ => None,
         });
         let needs = self.needs.iter().flat_map(|needs| match self.not_offered(policy, &needs.role) {
-            Some(found) => vec![needs.places.fault("role", format!("fails \"{}\": {found}", self.name))],
-            None => policy.role(&needs.role).map(|role| needs.unmet(&self.name, role)).unwrap_or_default(),
+            Some(found) => vec![needs.places.fault("role", found)],
+            None => policy.role(&needs.role).map(|role| needs.unmet(role)).unwrap_or_default(),
         });
         Verdict {
             name: self.name.clone(),
@@ -128,14 +138,10 @@ impl Test {
         };
         Some(format!("expected that `{role}` is offered to them, found that {found}"))
     }
-
-    fn unmet(&self, key: &str, found: &str) -> Fault {
-        self.places.fault(key, format!("fails \"{}\": {found}", self.name))
-    }
 }
 
 impl Needs {
-    fn unmet(&self, test: &str, role: &EligibleRole) -> Vec<Fault> {
+    fn unmet(&self, role: &EligibleRole) -> Vec<Fault> {
         // No `..`: a new term to be tested must be looked at here.
         let Self { role: name, approvals, approvers, ticket, strength, context, longest, places } = self;
         let people = role.approval.iter().map(|rule| usize::from(rule.count.get())).sum();
@@ -151,7 +157,7 @@ impl Needs {
             ("longest", differs(longest.as_ref(), &role.longest, ToString::to_string)),
         ];
         let told = |(key, found): (&str, Option<String>)| {
-            Some(places.fault(key, format!("fails \"{test}\": of `{name}`, {}", found?)))
+            Some(places.fault(key, format!("of `{name}`, {}", found?)))
         };
         compared.into_iter().filter_map(told).collect()
     }

@@ -73,7 +73,7 @@ impl Written {
 pub fn parse(text: &str) -> Result<Policy, PolicyFaults> {
     let written = read(text)?;
     let mut faults = Faults::default();
-    faults.extend(written.verdicts().flat_map(|verdict| verdict.failures));
+    faults.extend(written.verdicts().flat_map(Verdict::into_faults));
     faults.or(Some(written.policy))
 }
 

@@ -2,6 +2,7 @@
 
 use elevate_core::activation::Outcome;
 use elevate_core::names::ActivationId;
+use elevate_core::policy::PolicyVersion;
 use uuid::Uuid;
 
 use super::world::*;
@@ -135,7 +136,7 @@ async fn what_only_some_may_do_nobody_else_does() {
         assert_eq!(workflow.may_sweep(&caller).is_ok(), may_revoke);
         assert_eq!(workflow.audit(&caller, crate::ports::journal::Position(0), 1).await.is_ok(), may_audit);
         assert_eq!(workflow.plan(&caller, &policy()).await.is_ok(), may_plan);
-        assert_eq!(workflow.policy(&caller).await.is_ok(), may_plan);
+        assert_eq!(workflow.policy(&caller, PolicyVersion(0)).await.is_ok(), may_plan);
         if !may_revoke {
             assert_eq!(workflow.revoke(&caller, id, "x").await.unwrap_err().reason(), "NOT_ALLOWED");
         }

@@ -128,7 +128,7 @@ impl World {
 
     pub(crate) async fn apply(&self, text: &str) {
         let admin = with(99, AppRole::PolicyAdmin);
-        let version = match self.workflow.policy(&admin).await {
+        let version = match self.workflow.policy(&admin, PolicyVersion(0)).await {
             Ok(applied) => applied.version,
             Err(_) => PolicyVersion(0),
         };
