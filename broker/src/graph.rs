@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use elevate_core::names::{ObjectId, Principal, Slot, Target, TenantId, Way};
+use elevate_core::names::{DirectoryRole, ObjectId, Principal, Target, TenantId};
 use url::Url;
 
 use crate::ports::Clock;
@@ -31,6 +31,8 @@ mod wire;
 
 #[cfg(test)]
 mod tests;
+
+use wire::Place;
 
 pub use call::{Meter, Witness};
 pub use credential::{
@@ -164,31 +166,43 @@ impl Graph {
 
 #[async_trait]
 impl Directory for Graph {
-    async fn look(&self, slot: &Slot, way: Way) -> Result<Held, Unreachable> {
-        self.is_home(slot.principal.tenant)?;
-        match way {
-            Way::Assignment => assignment::look(&self.line, slot).await,
-            Way::Pim => pim::look(&self.line, slot).await,
+    async fn look(&self, principal: Principal, target: &Target) -> Result<Held, Unreachable> {
+        self.is_home(principal.tenant)?;
+        let place = |role: &DirectoryRole| Place { principal, role: *role };
+        match target {
+            Target::Assignment(role) => assignment::look(&self.line, &place(role)).await,
+            Target::Pim(role) => pim::look(&self.line, &place(role)).await,
+            Target::Group(_) | Target::PimGroup(_) => Err(not_yet_granted()),
         }
     }
 
     async fn grant(&self, permit: &GrantPermit) -> GrantAnswer {
-        if let Err(foreign) = self.is_home(permit.slot().principal.tenant) {
+        let principal = permit.slot().principal;
+        if let Err(foreign) = self.is_home(principal.tenant) {
             return GrantAnswer::Refused(foreign.reason);
         }
-        match permit.target().way {
-            Way::Assignment => assignment::grant(&self.line, permit).await,
-            Way::Pim => pim::grant(&self.line, permit).await,
+        let place = |role: &DirectoryRole| Place { principal, role: *role };
+        match permit.target() {
+            Target::Assignment(role) => assignment::grant(&self.line, permit, &place(role)).await,
+            Target::Pim(role) => pim::grant(&self.line, permit, &place(role)).await,
+            Target::Group(_) | Target::PimGroup(_) => GrantAnswer::Refused(not_yet_granted().reason),
         }
     }
 
     async fn revoke(&self, permit: &RevokePermit) -> RevokeAnswer {
-        if let Err(foreign) = self.is_home(permit.slot().principal.tenant) {
+        let principal = permit.slot().principal;
+        if let Err(foreign) = self.is_home(principal.tenant) {
             return RevokeAnswer::NotYet { reason: foreign.reason, after: None };
         }
-        match permit.target().way {
-            Way::Assignment => assignment::revoke(&self.line, &self.absences, permit).await,
-            Way::Pim => pim::revoke(&self.line, &self.absences, permit).await,
+        let place = |role: &DirectoryRole| Place { principal, role: *role };
+        match permit.target() {
+            Target::Assignment(role) => {
+                assignment::revoke(&self.line, &self.absences, permit, &place(role)).await
+            }
+            Target::Pim(role) => pim::revoke(&self.line, &self.absences, permit, &place(role)).await,
+            Target::Group(_) | Target::PimGroup(_) => {
+                RevokeAnswer::NotYet { reason: not_yet_granted().reason, after: None }
+            }
         }
     }
 
@@ -202,15 +216,21 @@ impl Directory for Graph {
     }
 
     async fn assignments(&self, target: &Target) -> Result<Vec<Assignment>, Unreachable> {
-        match target.way {
-            Way::Assignment => assignment::list(&self.line, self.tenant, target).await,
-            Way::Pim => pim::list(&self.line, self.tenant, target).await,
+        match target {
+            Target::Assignment(role) => assignment::list(&self.line, self.tenant, role).await,
+            Target::Pim(role) => pim::list(&self.line, self.tenant, role).await,
+            Target::Group(_) | Target::PimGroup(_) => Err(not_yet_granted()),
         }
     }
 
     async fn display_name(&self, object: ObjectId) -> Option<String> {
         people::display_name(&self.line, &self.names, object).await
     }
+}
+
+/// Places in groups are not granted yet.
+fn not_yet_granted() -> Unreachable {
+    Unreachable { reason: "this broker does not grant places in groups yet".to_owned(), after: None }
 }
 
 /// A credential goes over TLS, or nowhere but to this host.

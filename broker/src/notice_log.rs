@@ -19,7 +19,7 @@ impl Notifier for NoticeLog {
             About::Activation { id, role, holder } => (Some(id), Some(role), Some(holder), None),
             About::Assignment { id, holder } => (None, None, Some(holder), Some(id)),
             // The sentence names the version.
-            About::Policy(_) | About::Broker { .. } => (None, None, None, None),
+            About::Policy(_) | About::Broker { .. } | About::Everything => (None, None, None, None),
         };
         let to: Vec<String> = to.iter().map(ToString::to_string).collect();
         // A field that is not there is left out of the line.
@@ -60,6 +60,13 @@ const fn until(kind: &Kind) -> Option<jiff::Timestamp> {
         | Kind::RevocationStuck { .. }
         | Kind::Ended { .. }
         | Kind::RemovedElsewhere
+        | Kind::BreakGlass
+        | Kind::Reviewed
+        | Kind::AccountClosed
+        | Kind::SignOutFailed
+        | Kind::Frozen
+        | Kind::Thawed
+        | Kind::PolicyProposed
         | Kind::Drift
         | Kind::PolicyApplied
         | Kind::BrokerStarted

@@ -24,14 +24,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use elevate_core::activation::Event;
 use elevate_core::names::{ActivationId, Principal, RequestId, Slot};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ports::Journal;
 use crate::ports::journal::{
-    AppendError, AppliedPolicy, Entry, Filter, Found, Note, Page, Position, Recorded, Said, StoreFault,
+    Append, AppendError, AppliedPolicy, Entry, Filter, Found, Freeze, Note, Page, Position, Recorded, Said,
+    StoreFault,
 };
 
 mod anchor;
@@ -209,14 +209,9 @@ impl Drop for Store {
 
 #[async_trait]
 impl Journal for Store {
-    async fn append(
-        &self,
-        id: ActivationId,
-        expected: u64,
-        events: Vec<Event>,
-    ) -> Result<Recorded, AppendError> {
+    async fn append_all(&self, appends: Vec<Append>) -> Result<Vec<Recorded>, AppendError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Append { id, expected, events, reply }).await?;
+        self.send(Command::Append { appends, reply }).await?;
         answer.await.map_err(|_| self.shared.ended())?
     }
 
@@ -275,6 +270,21 @@ impl Journal for Store {
             }
         })
         .await
+    }
+
+    async fn proposal(&self) -> Result<Option<AppliedPolicy>, StoreFault> {
+        self.ask_apart(|shared| {
+            let Some((_, at)) = shared.ask(Index::applied)?.proposal else { return Ok(None) };
+            match shared.read(at, 1)?.pop().map(|entry| entry.said) {
+                Some(Said::Note(Note::PolicyProposed(policy))) => Ok(Some(policy)),
+                _ => Err(shared.fail(format!("entry {} is not the proposal that the index says", at.0))),
+            }
+        })
+        .await
+    }
+
+    async fn freeze(&self) -> Result<Option<Freeze>, StoreFault> {
+        Ok(self.ask(Index::applied)?.freeze)
     }
 
     async fn read(&self, from: Position, limit: usize) -> Result<Vec<Entry>, StoreFault> {

@@ -29,6 +29,9 @@ impl Asked<'_> {
     /// The digest of the request, lower-case hex.
     pub(crate) fn digest(&self) -> String {
         let ticket = |part: fn(&v1::Ticket) -> &str| self.ticket.map(part).unwrap_or_default().trim();
+        let v1::DirectoryRole { way: _, role_definition_id, scope, group_id, relation } = self.directory_role;
+        let (what, place) =
+            if group_id.is_empty() { (role_definition_id, scope) } else { (group_id, relation) };
         hex(&hash(
             "elevate-activation-v1",
             &[
@@ -36,8 +39,8 @@ impl Asked<'_> {
                 &self.principal.object_id,
                 self.role,
                 &self.directory_role.way,
-                &self.directory_role.role_definition_id,
-                &self.directory_role.scope,
+                what,
+                place,
                 &self.term_seconds.to_string(),
                 "", // starts_at: not in this version of the service
                 self.justification.trim(),

@@ -13,18 +13,14 @@
 
 use jiff::Timestamp;
 
-use crate::approval::{self, Approval, ApprovalRequirement};
+use crate::approval::{self, Approval, ApprovalRefusal, ApprovalRequirement, Narrowed};
 use crate::binding::{Asked, Digest};
-use crate::names::{ActivationId, AssignmentId, Principal, RequestId, Slot};
+use crate::names::{ActivationId, AssignmentId, Principal, RequestId, Slot, Subject, Target};
+use crate::term::Term;
 
-/// Who made an event happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Actor {
-    /// A person or a workload, by its verified token.
-    Principal(Principal),
-    /// The broker itself: time, or an answer of the directory.
-    Broker,
-}
+mod event;
+
+pub use event::{Actor, Change, Event};
 
 /// What a verified proof showed, as far as the record keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +38,25 @@ pub struct ProofShown {
     pub contexts: Vec<String>,
 }
 
+/// Under which of a role's offers it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Kind {
+    /// The everyday one.
+    #[default]
+    Ordinary,
+    /// The one for emergencies: nobody is asked before, and somebody looks at it after.
+    BreakGlass,
+}
+
+/// What the ticket's own system said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TicketVerdict {
+    /// Yes.
+    Confirmed,
+    /// Nothing in time, and the policy lets that pass.
+    Unanswered,
+}
+
 /// What was asked, fixed for the whole life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -57,6 +72,20 @@ pub struct Request {
     pub proof: ProofShown,
     /// When it was asked.
     pub at: Timestamp,
+    /// Under which offer.
+    pub kind: Kind,
+    /// Whether the asker's own yes counts, as the role says.
+    pub own_approval: bool,
+    /// Whether the holder's sign-in sessions end with it, as the role says.
+    pub sign_out: bool,
+    /// Everything that was asked for together with it, itself included, in the order of the request.
+    /// Empty when it was asked for alone.
+    pub bundle: Vec<ActivationId>,
+    /// What the ticket's system said, where it was asked.
+    pub ticket_verdict: Option<TicketVerdict>,
+    /// Who is told of a break-glass use, beside those who watch over the broker: the role's approvers, whom
+    /// nobody asked, and whom it names besides.
+    pub told: Vec<Subject>,
 }
 
 /// Why the broker takes a role away.
@@ -73,6 +102,11 @@ pub enum Cause {
     },
     /// Whether it was ever granted is not known, and its time is up or nobody wants it any more.
     Unfinished,
+    /// The holder's account is disabled, or gone.
+    AccountClosed {
+        /// Gone.
+        deleted: bool,
+    },
 }
 
 /// How an activation ended.
@@ -186,101 +220,22 @@ pub enum State {
     },
 }
 
-/// What happened, to whom it belongs and when.
+/// Whether somebody has to look at it after.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// When, by the broker's clock.
-    pub at: Timestamp,
-    /// By whom.
-    pub by: Actor,
-    /// What.
-    pub change: Change,
-}
-
-/// What can happen to an activation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// It was asked for. Always the first, and only the first.
-    Requested(Box<Request>),
-    /// It needs people.
-    ApprovalSought {
-        /// Until when they can answer.
-        lapses_at: Timestamp,
-    },
-    /// Somebody said yes.
-    Approved(Box<Approval>, Box<ProofShown>),
-    /// Somebody said no.
-    Denied {
+pub enum Review {
+    /// No: an everyday activation, or an emergency in which nothing was granted.
+    NotNeeded,
+    /// Nobody has yet.
+    Open,
+    /// Somebody has.
+    Closed {
+        /// Who: never the holder.
+        by: Principal,
+        /// When.
+        at: Timestamp,
         /// In their words.
-        reason: String,
+        comment: String,
     },
-    /// The asker took it back before it began, or somebody with the right to revoke did.
-    Withdrawn,
-    /// Time ran out before it began.
-    Lapsed,
-    /// It may begin.
-    Scheduled {
-        /// From then on.
-        starts_at: Timestamp,
-        /// And not later than this.
-        lapses_at: Timestamp,
-    },
-    /// The intent: the slot was seen empty, and the directory will be asked.
-    ActivationBegun {
-        /// The end, fixed now.
-        not_after: Timestamp,
-    },
-    /// It will not be granted: a rule or the directory stands against it, and nothing was granted.
-    Refused {
-        /// Why, in words for the asker.
-        reason: String,
-    },
-    /// The directory confirmed it.
-    Activated {
-        /// What the directory calls it.
-        held: AssignmentId,
-    },
-    /// A try that settled nothing.
-    Postponed {
-        /// When to try again.
-        retry_at: Timestamp,
-        /// What was in the way, in words for the holder.
-        reason: String,
-    },
-    /// It is to be taken away.
-    RevocationBegun(Cause),
-    /// A read shows it gone.
-    Removed,
-    /// Two reads show it gone, though nobody here took it.
-    RemovedElsewhere,
-    /// The activation that continues this one took its slot and its assignment.
-    TakenOver {
-        /// Which.
-        by: ActivationId,
-    },
-}
-
-impl Change {
-    /// One word for it, as it stands in the audit list.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Requested(_) => "requested",
-            Self::ApprovalSought { .. } => "approval-sought",
-            Self::Approved(..) => "approved",
-            Self::Denied { .. } => "denied",
-            Self::Withdrawn => "withdrawn",
-            Self::Lapsed => "lapsed",
-            Self::Scheduled { .. } => "scheduled",
-            Self::ActivationBegun { .. } => "activation-begun",
-            Self::Refused { .. } => "refused",
-            Self::Activated { .. } => "activated",
-            Self::Postponed { .. } => "postponed",
-            Self::RevocationBegun(_) => "revocation-begun",
-            Self::Removed => "removed",
-            Self::RemovedElsewhere => "removed-elsewhere",
-            Self::TakenOver { .. } => "taken-over",
-        }
-    }
 }
 
 /// An event that cannot follow in this state.
@@ -304,6 +259,12 @@ pub struct Activation {
     pub digest: Digest,
     /// Who has said yes so far.
     pub approvals: Vec<Approval>,
+    /// For how long: what was asked, or what approvers left of it.
+    pub term: Term,
+    /// What is held: what was asked, or what approvers left of it.
+    pub target: Target,
+    /// Whether somebody has to look at it after.
+    pub review: Review,
     /// Where it stands.
     pub state: State,
     /// When the directory confirmed it, if it ever did.
@@ -326,8 +287,11 @@ impl Activation {
         Ok(Self {
             id,
             digest: request.asked.digest(),
-            request: Request::clone(request),
             approvals: Vec::new(),
+            term: request.asked.term,
+            target: request.asked.target,
+            review: Review::NotNeeded,
+            request: Request::clone(request),
             state: State::Requested,
             held_from: None,
             ended_by: None,
@@ -343,6 +307,7 @@ impl Activation {
         let at = event.at;
         let closed = |outcome| State::Closed { outcome, at };
         let illegal = IllegalEvent { state: self.state.word(), change: event.change.word() };
+        let continues = self.request.asked.continues.is_some();
         self.state = match (self.state, &event.change) {
             (State::Requested, Change::ApprovalSought { lapses_at })
                 if !self.request.requirements.is_empty() =>
@@ -350,14 +315,18 @@ impl Activation {
                 State::AwaitingApproval { lapses_at: *lapses_at }
             }
             (State::AwaitingApproval { lapses_at }, Change::Approved(approval, _)) => {
+                let own = approval.approver == self.request.asked.principal;
                 let counts = approval.request == self.digest
-                    && approval.approver != self.request.asked.principal
+                    && (!own || self.request.own_approval)
                     && event.by == Actor::Principal(approval.approver)
                     && self.approvals.iter().all(|given| given.approver != approval.approver)
                     && approval.counts_for.iter().any(|place| *place < self.request.requirements.len());
-                if !counts {
+                let Some((term, target)) =
+                    narrowed(self.term, &self.target, &approval.narrowed).ok().filter(|_| counts)
+                else {
                     return Err(illegal);
-                }
+                };
+                (self.term, self.target) = (term, target);
                 self.approvals.push(Approval::clone(approval));
                 State::AwaitingApproval { lapses_at }
             }
@@ -387,8 +356,15 @@ impl Activation {
                 | State::Scheduled { .. }
                 | State::Activating { .. },
                 Change::Refused { reason },
-            ) => closed(Outcome::Failed { reason: reason.clone() }),
+            ) => {
+                // Nothing was granted, so there is nothing to look at.
+                self.review = Review::NotNeeded;
+                closed(Outcome::Failed { reason: reason.clone() })
+            }
             (State::Scheduled { .. }, Change::ActivationBegun { not_after }) => {
+                if self.request.kind == Kind::BreakGlass {
+                    self.review = Review::Open;
+                }
                 State::Activating { not_after: *not_after, retry: Retry::first(at) }
             }
             (State::Activating { not_after, .. }, Change::Activated { held }) => {
@@ -404,7 +380,8 @@ impl Activation {
                 let retry = retry.again(*retry_at, reason.clone());
                 State::Revoking { held, not_after, cause, retry }
             }
-            (State::Activating { not_after, .. }, Change::RevocationBegun(cause)) => {
+            // What continues another made nothing of its own: there is nothing to take away but the other's.
+            (State::Activating { not_after, .. }, Change::RevocationBegun(cause)) if !continues => {
                 State::Revoking { held: None, not_after, cause: cause.clone(), retry: Retry::first(at) }
             }
             (State::Active { not_after, held }, Change::RevocationBegun(cause)) => {
@@ -413,6 +390,18 @@ impl Activation {
             (State::Revoking { cause, .. }, Change::Removed) => closed(Outcome::Ended(cause)),
             (State::Active { .. }, Change::RemovedElsewhere) => closed(Outcome::RemovedElsewhere),
             (State::Active { .. }, Change::TakenOver { by }) => closed(Outcome::TakenOver { by: *by }),
+            (revoking @ State::Revoking { .. }, Change::SignedOut | Change::SignOutFailed { .. }) => revoking,
+            (over @ State::Closed { .. }, Change::Reviewed { comment }) => {
+                let somebody_else = match event.by {
+                    Actor::Principal(by) if by != self.request.asked.principal => Some(by),
+                    Actor::Principal(_) | Actor::Broker => None,
+                };
+                let Some(by) = somebody_else.filter(|_| self.review == Review::Open) else {
+                    return Err(illegal);
+                };
+                self.review = Review::Closed { by, at, comment: comment.clone() };
+                over
+            }
             _ => return Err(illegal),
         };
         match (&event.change, event.by) {
@@ -442,12 +431,7 @@ impl Activation {
 
     /// The slot it takes (or took).
     pub const fn slot(&self) -> Slot {
-        let asked = &self.request.asked;
-        Slot {
-            principal: asked.principal,
-            role_definition: asked.target.role_definition,
-            scope: asked.target.scope,
-        }
+        self.target.slot(self.request.asked.principal)
     }
 
     /// Whether it keeps its slot from everybody else. An activation that is to continue another
@@ -455,11 +439,20 @@ impl Activation {
     pub const fn takes_slot(&self) -> bool {
         match self.state {
             State::Closed { .. } => false,
-            State::Requested | State::AwaitingApproval { .. } | State::Scheduled { .. } => {
-                self.request.asked.continues.is_none()
-            }
-            State::Activating { .. } | State::Active { .. } | State::Revoking { .. } => true,
+            State::Requested
+            | State::AwaitingApproval { .. }
+            | State::Scheduled { .. }
+            | State::Activating { .. } => self.request.asked.continues.is_none(),
+            State::Active { .. } | State::Revoking { .. } => true,
         }
+    }
+
+    /// What a yes to less would leave of it.
+    ///
+    /// # Errors
+    /// It is not less.
+    pub fn narrowed_by(&self, by: &Narrowed) -> Result<(Term, Target), ApprovalRefusal> {
+        narrowed(self.term, &self.target, by)
     }
 
     /// Whether anything can still follow.
@@ -471,6 +464,26 @@ impl Activation {
     pub fn still_needed(&self) -> usize {
         approval::still_needed(&self.request.requirements, &self.approvals)
     }
+}
+
+/// What is left of a term and a target.
+fn narrowed(term: Term, target: &Target, by: &Narrowed) -> Result<(Term, Target), ApprovalRefusal> {
+    let shortest = Term::shortest_by(target.way());
+    let left = by.term.unwrap_or(term);
+    if left > term {
+        return Err(ApprovalRefusal::NotNarrower(format!("{left} is longer than {term}")));
+    }
+    if left < shortest && left < term {
+        return Err(ApprovalRefusal::NotNarrower(format!(
+            "{left} is shorter than `{}` can grant; give {shortest} or more",
+            target.way()
+        )));
+    }
+    let Some(scope) = by.scope else { return Ok((left, *target)) };
+    let within = target.narrowed_to(scope).ok_or_else(|| {
+        ApprovalRefusal::NotNarrower(format!("{scope} is not within {}", target.resource().place()))
+    })?;
+    Ok((left, within))
 }
 
 impl State {

@@ -6,7 +6,8 @@ use std::num::NonZeroU8;
 use jiff::Timestamp;
 
 use crate::binding::Digest;
-use crate::names::{ObjectId, Principal, RequestId, Subject};
+use crate::names::{ObjectId, Principal, RequestId, Scope, Subject};
+use crate::term::Term;
 
 /// So many distinct people out of these. A role may list several; all must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,20 @@ impl Standing {
     }
 }
 
+/// What an approver takes off a request: a yes to less. It can add nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Narrowed {
+    /// A shorter term.
+    pub term: Option<Term>,
+    /// A narrower scope.
+    pub scope: Option<Scope>,
+}
+
+impl Narrowed {
+    /// A yes to the whole.
+    pub const NOTHING: Self = Self { term: None, scope: None };
+}
+
 /// One person's yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
@@ -53,6 +68,8 @@ pub struct Approval {
     pub comment: String,
     /// Their own id for this mutation: a repetition of the same call changes nothing and succeeds.
     pub request_id: RequestId,
+    /// What it is less than the request.
+    pub narrowed: Narrowed,
 }
 
 /// Why a yes does not count.
@@ -67,16 +84,24 @@ pub enum ApprovalRefusal {
     /// Not one of those the policy names.
     #[error("you are not an approver of this activation; `elevate pending` shows those you can decide")]
     NotAnApprover,
+    /// More than is asked, or than an earlier approver left of it.
+    #[error("an approver may shorten or narrow, never widen: {0}")]
+    NotNarrower(String),
 }
 
-/// The requirements that this person could count for, if they may approve at all.
+/// The requirements that this person could count for, if they may approve at all. Their own request they
+/// may only where the role says so (`own_approval`).
+///
+/// # Errors
+/// Why they may not.
 pub fn may_approve(
     requirements: &[ApprovalRequirement],
     given: &[Approval],
     asker: Principal,
+    own_approval: bool,
     approver: &Standing,
 ) -> Result<Vec<usize>, ApprovalRefusal> {
-    if approver.principal == asker {
+    if approver.principal == asker && !own_approval {
         return Err(ApprovalRefusal::Own);
     }
     let counts_for: Vec<usize> = requirements

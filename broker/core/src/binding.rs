@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use crate::approval::Narrowed;
 use crate::names::{ActivationId, Justification, Principal, RoleName, Target, Ticket};
 use crate::policy::PolicyVersion;
 use crate::term::Term;
@@ -47,6 +48,8 @@ pub enum Action {
     Activate,
     /// To approve somebody's activation.
     Approve,
+    /// To activate a role in an emergency.
+    BreakGlass,
 }
 
 impl Action {
@@ -55,6 +58,7 @@ impl Action {
         match self {
             Self::Activate => "activate",
             Self::Approve => "approve",
+            Self::BreakGlass => "break-glass",
         }
     }
 }
@@ -93,9 +97,9 @@ impl Asked {
                 &self.principal.tenant.to_string(),
                 &self.principal.object.to_string(),
                 self.role.as_str(),
-                self.target.way.as_str(),
-                &self.target.role_definition.to_string(),
-                &self.target.scope.to_string(),
+                self.target.way().as_str(),
+                &self.target.resource().id().as_hyphenated().to_string(),
+                &self.target.resource().place(),
                 &self.term.seconds().to_string(),
                 &self.starts_at.map(|at| at.as_second().to_string()).unwrap_or_default(),
                 self.justification.as_str(),
@@ -108,9 +112,24 @@ impl Asked {
     }
 }
 
-/// `SHA-256("elevate-approval-v1" ‖ activation id ‖ request digest in lower-case hex)`.
-pub fn approval_digest(activation: ActivationId, request: Digest) -> Digest {
-    hash("elevate-approval-v1", &[&activation.to_string(), &request.to_string()])
+/// `SHA-256("elevate-approval-v1" ‖ activation id ‖ request digest in lower-case hex)`; a yes to less is
+/// `SHA-256("elevate-approval-narrowed-v1" ‖ activation id ‖ request digest ‖ term in seconds ‖ scope)`,
+/// what is not narrowed being the empty text.
+pub fn approval_digest(activation: ActivationId, request: Digest, narrowed: &Narrowed) -> Digest {
+    let (activation, request) = (activation.to_string(), request.to_string());
+    if *narrowed == Narrowed::NOTHING {
+        return hash("elevate-approval-v1", &[&activation, &request]);
+    }
+    let term = narrowed.term.map(|term| term.seconds().to_string()).unwrap_or_default();
+    let scope = narrowed.scope.map(|scope| scope.to_string()).unwrap_or_default();
+    hash("elevate-approval-narrowed-v1", &[&activation, &request, &term, &scope])
+}
+
+/// `SHA-256("elevate-bundle-v1" ‖ digest in lower-case hex ‖ …)`: one sign-in for several requests, or
+/// for several approvals, in this order.
+pub fn bundle_digest(members: &[Digest]) -> Digest {
+    let members: Vec<String> = members.iter().map(ToString::to_string).collect();
+    hash("elevate-bundle-v1", &members.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// `SHA-256("elevate-nonce-v1" ‖ challenge ‖ digest in lower-case hex ‖ action)`: sent as the `nonce`

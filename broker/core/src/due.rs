@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::activation::{Activation, Cause, Change, State};
+use crate::activation::{Activation, Cause, Change, Outcome, State};
 
 /// What time it may be: the true time lies between the two. A clock that is sure gives one moment.
 ///
@@ -81,6 +81,12 @@ pub fn due(activation: &Activation, now: Now) -> Due {
             let begins = *starts_at.max(&retry.at);
             if now.earliest() >= begins { Due::Begin } else { Due::Wait(begins.min(*lapses_at)) }
         }
+        // What continues another holds nothing of its own; the other ends by its own time.
+        State::Activating { not_after, .. }
+            if now.latest() >= *not_after && request.asked.continues.is_some() =>
+        {
+            Due::Record(Change::Refused { reason: "it could not be continued in time".to_owned() })
+        }
         // We were down past the end, or never heard: never grant late, take back what may be there.
         State::Activating { not_after, .. } if now.latest() >= *not_after => {
             Due::Record(Change::RevocationBegun(Cause::Unfinished))
@@ -115,6 +121,27 @@ pub fn wake_at(activation: &Activation) -> Option<Timestamp> {
         State::Active { not_after, .. } => Some(*not_after),
         State::Revoking { retry, .. } => Some(retry.at),
         State::Closed { .. } => None,
+    }
+}
+
+/// How long an access token issued before the end may still carry the role: Entra's access tokens live 60 to 90
+/// minutes (<https://learn.microsoft.com/entra/identity-platform/access-tokens>, "Token lifetime"). Clients with
+/// continuous access evaluation get tokens of up to 28 hours, and a role's end is none of its events.
+pub const TOKENS_OUTLIVE: SignedDuration = SignedDuration::from_mins(90);
+
+/// Until when tokens may carry the role: by its latest end while it is held, and by its real one after.
+pub fn tokens_may_live_until(activation: &Activation) -> Option<Timestamp> {
+    match &activation.state {
+        State::Activating { not_after, .. }
+        | State::Active { not_after, .. }
+        | State::Revoking { not_after, .. } => Some(after(*not_after, TOKENS_OUTLIVE)),
+        State::Closed { outcome: Outcome::Ended(_) | Outcome::RemovedElsewhere, at } => {
+            Some(after(*at, TOKENS_OUTLIVE))
+        }
+        State::Requested
+        | State::AwaitingApproval { .. }
+        | State::Scheduled { .. }
+        | State::Closed { .. } => None,
     }
 }
 

@@ -14,7 +14,7 @@ pub struct NameError {
 }
 
 impl NameError {
-    fn new(given: &str, wanted: &'static str) -> Self {
+    pub(crate) fn new(given: &str, wanted: &'static str) -> Self {
         // What a stranger typed comes back in errors: keep it short and without control characters.
         let given = given.chars().filter(|c| !c.is_control()).take(80).collect();
         Self { given, wanted }
@@ -203,6 +203,111 @@ impl FromStr for Subject {
     }
 }
 
+/// A directory role at a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DirectoryRole {
+    /// Which role.
+    pub definition: RoleDefinitionId,
+    /// Where it counts.
+    pub scope: Scope,
+}
+
+/// What one can be to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Relation {
+    /// In it: has what the group has.
+    Member,
+    /// Decides who is in it.
+    Owner,
+}
+
+impl Relation {
+    /// As written in a policy; Graph's `accessId`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Relation {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "member" => Ok(Self::Member),
+            "owner" => Ok(Self::Owner),
+            _ => Err(NameError::new(text, "a relation to a group (`member` or `owner`)")),
+        }
+    }
+}
+
+/// A place in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Membership {
+    /// Which group.
+    pub group: ObjectId,
+    /// As what.
+    pub relation: Relation,
+}
+
+/// What can be held in the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resource {
+    /// A directory role at a scope.
+    Role(DirectoryRole),
+    /// A place in a group.
+    Group(Membership),
+}
+
+impl Resource {
+    /// The id of what is held: of the role definition, or of the group.
+    pub const fn id(&self) -> Uuid {
+        match self {
+            Self::Role(role) => role.definition.uuid(),
+            Self::Group(membership) => membership.group.uuid(),
+        }
+    }
+
+    /// Where it counts, or as what: a scope, or a relation.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Role(role) => role.scope.to_string(),
+            Self::Group(membership) => membership.relation.to_string(),
+        }
+    }
+
+    /// Whether whoever holds this holds `other` by it: the same, or the same role at a narrower scope.
+    ///
+    /// What lies within an administrative unit is the directory's to say and changes there, so nothing
+    /// but the unit itself is taken to be narrower than it.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Role(wide), Self::Role(narrow)) => {
+                wide.definition == narrow.definition
+                    && (wide.scope == Scope::Tenant || wide.scope == narrow.scope)
+            }
+            _ => self == other,
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(role) => write!(f, "role {} at {}", role.definition, role.scope),
+            Self::Group(membership) => write!(f, "{} of group {}", membership.relation, membership.group),
+        }
+    }
+}
+
 /// How the broker grants, chosen per role in the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Way {
@@ -210,15 +315,29 @@ pub enum Way {
     Pim,
     /// `roleAssignments`: works without a licence, and only the broker ends it.
     Assignment,
+    /// A group's `members` or `owners`: only the broker ends it.
+    Group,
+    /// PIM for Groups' `assignmentScheduleRequests`: Entra ends it itself, as with [`Way::Pim`].
+    PimGroup,
 }
 
 impl Way {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pim, Self::Assignment, Self::Group, Self::PimGroup];
+
     /// As written in a policy.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pim => "pim",
             Self::Assignment => "assignment",
+            Self::Group => "group",
+            Self::PimGroup => "pim-group",
         }
+    }
+
+    /// Whether Entra itself ends the grant: then it is at least five minutes long.
+    pub const fn is_pim(self) -> bool {
+        matches!(self, Self::Pim | Self::PimGroup)
     }
 }
 
@@ -232,23 +351,63 @@ impl FromStr for Way {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        match text {
-            "pim" => Ok(Self::Pim),
-            "assignment" => Ok(Self::Assignment),
-            _ => Err(NameError::new(text, "a way of granting (`pim` or `assignment`)")),
-        }
+        Self::ALL.into_iter().find(|way| way.as_str() == text).ok_or_else(|| {
+            NameError::new(text, "a way of granting (`pim`, `assignment`, `group` or `pim-group`)")
+        })
     }
 }
 
-/// What is held when a role is active, and how it is granted.
+/// What is held when a role is active, and by which of Graph's doors it is granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Target {
-    /// By which of Graph's doors.
-    pub way: Way,
-    /// Which directory role.
-    pub role_definition: RoleDefinitionId,
-    /// Where it counts.
-    pub scope: Scope,
+pub enum Target {
+    /// By [`Way::Pim`].
+    Pim(DirectoryRole),
+    /// By [`Way::Assignment`].
+    Assignment(DirectoryRole),
+    /// By [`Way::Group`].
+    Group(Membership),
+    /// By [`Way::PimGroup`].
+    PimGroup(Membership),
+}
+
+impl Target {
+    /// By which door.
+    pub const fn way(&self) -> Way {
+        match self {
+            Self::Pim(_) => Way::Pim,
+            Self::Assignment(_) => Way::Assignment,
+            Self::Group(_) => Way::Group,
+            Self::PimGroup(_) => Way::PimGroup,
+        }
+    }
+
+    /// What is held.
+    pub const fn resource(&self) -> Resource {
+        match self {
+            Self::Pim(role) | Self::Assignment(role) => Resource::Role(*role),
+            Self::Group(membership) | Self::PimGroup(membership) => Resource::Group(*membership),
+        }
+    }
+
+    /// The slot that `principal` takes by holding this.
+    pub const fn slot(&self, principal: Principal) -> Slot {
+        Slot { principal, resource: self.resource() }
+    }
+
+    /// Whether `other` is this, or less of it by the same door.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.way() == other.way() && self.resource().covers(&other.resource())
+    }
+
+    /// The same at another scope; `None` where there is no scope to choose, or none so narrow.
+    pub fn narrowed_to(&self, scope: Scope) -> Option<Self> {
+        let narrowed = match self {
+            Self::Pim(role) => Self::Pim(DirectoryRole { scope, ..*role }),
+            Self::Assignment(role) => Self::Assignment(DirectoryRole { scope, ..*role }),
+            Self::Group(_) | Self::PimGroup(_) => return None,
+        };
+        self.covers(&narrowed).then_some(narrowed)
+    }
 }
 
 /// The place an activation takes: at most one live activation each.
@@ -258,10 +417,8 @@ pub struct Target {
 pub struct Slot {
     /// Who holds.
     pub principal: Principal,
-    /// Which directory role.
-    pub role_definition: RoleDefinitionId,
-    /// Where it counts.
-    pub scope: Scope,
+    /// What.
+    pub resource: Resource,
 }
 
 /// The directory's own name for an assignment it holds. Opaque: an assignment id or a schedule id.

@@ -8,7 +8,7 @@ use std::fmt;
 use jiff::SignedDuration;
 
 use crate::approval::{ApprovalRequirement, Standing};
-use crate::names::{ObjectId, Principal, RoleName, Slot, Subject, Target, Way};
+use crate::names::{ObjectId, Principal, RoleName, Scope, Slot, Subject, Target, Ticket};
 use crate::term::Term;
 
 mod decision;
@@ -16,11 +16,13 @@ pub mod files;
 mod lint;
 mod test;
 mod text;
+mod ticket;
 pub mod tier;
 
 pub use decision::Decision;
 pub use test::{Test, Verdict};
 pub use text::{PolicyFaults, Written, parse, read};
+pub use ticket::{CheckName, TicketCheck, TicketPattern, TicketRule, Unanswered};
 
 /// Counts applied policies, from 1. Every activation is pinned to the one it was asked under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,14 +133,43 @@ pub struct EligibleRole {
     pub approval_window: SignedDuration,
     /// What the proof must show.
     pub proof: ProofRule,
-    /// Whether a ticket must be named.
-    pub ticket_required: bool,
+    /// What is asked of a ticket.
+    pub ticket: TicketRule,
+    /// Whether the asker may count as one of the approvers, where they are among them.
+    pub own_approval: bool,
+    /// How far ahead a start may lie.
+    pub start_ahead: SignedDuration,
+    /// Whether the holder's sign-in sessions are revoked with the role.
+    pub sign_out: bool,
+    /// Whether a change of this rule needs a second policy admin.
+    pub protected: bool,
+    /// Who is told of every break-glass use, beside the approvers.
+    pub notify: Vec<Subject>,
+    /// For emergencies, if it is offered for them.
+    pub break_glass: Option<BreakGlass>,
+}
+
+/// The offer of a role for emergencies: no approval, a shorter term, its own proof, and a review after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakGlass {
+    /// The people who may, by name; a deny of the role counts here too.
+    pub eligible: Vec<ObjectId>,
+    /// The longest term, which is also the usual one.
+    pub longest: Term,
+    /// What the proof must show. Always bound by nonce.
+    pub proof: ProofRule,
 }
 
 impl EligibleRole {
     /// The slot that `principal` takes by holding this role.
     pub const fn slot(&self, principal: Principal) -> Slot {
-        Slot { principal, role_definition: self.target.role_definition, scope: self.target.scope }
+        self.target.slot(principal)
+    }
+
+    /// The offer of this role to this principal in an emergency.
+    pub fn break_glass_for(&self, standing: &Standing) -> Option<&BreakGlass> {
+        let named = |offer: &&BreakGlass| offer.eligible.contains(&standing.principal.object);
+        self.break_glass.as_ref().filter(named).filter(|_| !standing.is_among(&self.denied))
     }
 }
 
@@ -177,6 +208,41 @@ pub enum Refusal {
         /// Which role.
         role: RoleName,
     },
+    /// The ticket is not of the form that the policy wants.
+    #[error("ticket `{number}` is not one for `{role}`: {wanted}")]
+    TicketMalformed {
+        /// Which role.
+        role: RoleName,
+        /// What was given.
+        number: String,
+        /// What would do.
+        wanted: String,
+    },
+    /// The start lies further ahead than the policy allows.
+    #[error("`{role}` may begin at most {} from now; ask later, or for an earlier start", shown(*.ahead))]
+    StartTooFar {
+        /// Which role.
+        role: RoleName,
+        /// How far ahead it may lie.
+        ahead: SignedDuration,
+    },
+    /// Not within the scope that is offered.
+    #[error(
+        "`{role}` is offered at {offered}, and {asked} is not within that; `elevate roles` shows the scopes"
+    )]
+    ScopeNotOffered {
+        /// Which role.
+        role: RoleName,
+        /// What was asked.
+        asked: Scope,
+        /// What is offered: a scope, or a relation to a group.
+        offered: String,
+    },
+}
+
+/// A length of time as people write it.
+pub(crate) fn shown(length: SignedDuration) -> humantime::FormattedDuration {
+    humantime::format_duration(length.unsigned_abs())
 }
 
 /// Every offer, and nothing else: a role that is not in here cannot be activated.
@@ -227,21 +293,36 @@ impl Policy {
 }
 
 impl EligibleRole {
-    /// The shortest term that may be asked for: "Miniumum Required is 5 minutes", as Entra PIM has it.
+    /// The shortest term that may be asked for.
     pub const fn shortest(&self) -> Term {
-        match self.target.way {
-            Way::Pim => Term::FIVE_MINUTES,
-            Way::Assignment => Term::SHORTEST,
-        }
+        Term::shortest_by(self.target.way())
     }
 
-    /// Whether this much may be asked under the offer, once it is known to be made to the asker.
+    /// Whether this much may be asked under the offer, once it is known to be made to the asker; `ahead` is
+    /// how far from now it is to begin.
     ///
     /// # Errors
     /// What is too much, and what may be asked instead.
-    pub fn admits(&self, term: Term, has_ticket: bool) -> Result<(), Refusal> {
-        if term > self.longest {
-            return Err(Refusal::TooLong { role: self.name.clone(), asked: term, longest: self.longest });
+    pub fn admits(
+        &self,
+        term: Term,
+        ticket: Option<&Ticket>,
+        ahead: Option<SignedDuration>,
+    ) -> Result<(), Refusal> {
+        self.admits_term(term, self.longest)?;
+        if ahead.is_some_and(|ahead| ahead > self.start_ahead) {
+            return Err(Refusal::StartTooFar { role: self.name.clone(), ahead: self.start_ahead });
+        }
+        self.ticket.admits(&self.name, ticket)
+    }
+
+    /// Whether a term is one that can be granted under an offer with this longest one.
+    ///
+    /// # Errors
+    /// What is too much or too little, and what may be asked instead.
+    pub fn admits_term(&self, term: Term, longest: Term) -> Result<(), Refusal> {
+        if term > longest {
+            return Err(Refusal::TooLong { role: self.name.clone(), asked: term, longest });
         }
         if term < self.shortest() {
             return Err(Refusal::TooShort {
@@ -250,10 +331,20 @@ impl EligibleRole {
                 shortest: self.shortest(),
             });
         }
-        if self.ticket_required && !has_ticket {
-            return Err(Refusal::TicketMissing { role: self.name.clone() });
-        }
         Ok(())
+    }
+
+    /// What is offered, at the scope that was wished for.
+    ///
+    /// # Errors
+    /// It is not within what is offered.
+    pub fn target_at(&self, scope: Option<Scope>) -> Result<Target, Refusal> {
+        let Some(scope) = scope else { return Ok(self.target) };
+        self.target.narrowed_to(scope).ok_or_else(|| Refusal::ScopeNotOffered {
+            role: self.name.clone(),
+            asked: scope,
+            offered: self.target.resource().place(),
+        })
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::names::Way;
+
 /// The length of a grant, in whole seconds: at least [`Term::SHORTEST`], at most [`Term::LONGEST`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Term {
@@ -43,6 +45,11 @@ impl Term {
 
     /// Five minutes: the shortest that Entra PIM itself can end.
     pub const FIVE_MINUTES: Self = Self { seconds: 5 * 60 };
+
+    /// The shortest that can be granted: "Miniumum Required is 5 minutes", as Entra PIM has it.
+    pub const fn shortest_by(way: Way) -> Self {
+        if way.is_pim() { Self::FIVE_MINUTES } else { Self::SHORTEST }
+    }
 
     /// A term of so many seconds.
     pub fn from_seconds(seconds: i64) -> Result<Self, TermError> {

@@ -7,13 +7,13 @@
 
 use std::time::Duration;
 
-use elevate_core::names::{AssignmentId, Slot, Target, TenantId};
+use elevate_core::names::{AssignmentId, DirectoryRole, TenantId};
 use serde_json::json;
 
 use super::absence::Absences;
 use super::budget::Priority;
 use super::call::{Call, Fault, Line};
-use super::wire::RoleAssignment;
+use super::wire::{Place, RoleAssignment};
 use crate::ports::directory::{
     Assignment, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
 };
@@ -22,29 +22,27 @@ const ASSIGNMENTS: &str = "roleAssignments";
 /// How long Graph's reads are given to catch up with its writes.
 pub(super) const LAG: Duration = Duration::from_secs(2);
 
-pub(super) async fn look(line: &Line, slot: &Slot) -> Result<Held, Unreachable> {
-    Ok(at_slot(line, Priority::Grant, slot).await?.map_or(Held::Nothing, Held::By))
+pub(super) async fn look(line: &Line, place: &Place) -> Result<Held, Unreachable> {
+    Ok(at_slot(line, Priority::Grant, place).await?.map_or(Held::Nothing, Held::By))
 }
 
 pub(super) async fn list(
     line: &Line,
     tenant: TenantId,
-    target: &Target,
+    role: &DirectoryRole,
 ) -> Result<Vec<Assignment>, Unreachable> {
-    let url = line.root.roles_by(ASSIGNMENTS, target.role_definition);
+    let url = line.root.roles_by(ASSIGNMENTS, role.definition);
     let listed: Vec<RoleAssignment> = line.list("assignments.list", Priority::List, url).await?;
     let held_there = listed.iter().filter_map(|each| {
-        let slot = each.triple.slot(tenant)?;
-        let is_wanted = slot.role_definition == target.role_definition && slot.scope == target.scope;
-        is_wanted.then_some((each, slot))
+        let place = each.triple.place(tenant)?;
+        (place.role == *role).then_some((each, place.slot()))
     });
     held_there.map(|(each, slot)| Ok(Assignment { id: each.id().ok_or_else(unnamed)?, slot })).collect()
 }
 
-pub(super) async fn grant(line: &Line, permit: &GrantPermit) -> GrantAnswer {
-    let slot = permit.slot();
+pub(super) async fn grant(line: &Line, permit: &GrantPermit, place: &Place) -> GrantAnswer {
     if permit.has_earlier_try() {
-        match at_slot(line, Priority::Grant, slot).await {
+        match at_slot(line, Priority::Grant, place).await {
             // The slot was seen empty before the intent: what is there now came from that try.
             Ok(Some(id)) => return GrantAnswer::Done(id),
             Ok(None) => {}
@@ -53,16 +51,16 @@ pub(super) async fn grant(line: &Line, permit: &GrantPermit) -> GrantAnswer {
     }
     let wanted = json!({
         "@odata.type": "#microsoft.graph.unifiedRoleAssignment",
-        "principalId": slot.principal.object.to_string(),
-        "roleDefinitionId": slot.role_definition.to_string(),
-        "directoryScopeId": slot.scope.to_string(),
+        "principalId": place.principal.object.to_string(),
+        "roleDefinitionId": place.role.definition.to_string(),
+        "directoryScopeId": place.role.scope.to_string(),
     });
     let url = line.root.roles(ASSIGNMENTS);
     let call =
         Call::write("assignments.create", Priority::Grant, url, Some(wanted)).before(permit.not_after());
     let made = match line.send(call).await.and_then(|body| body.read::<RoleAssignment>()) {
         Ok(made) => made,
-        Err(Fault::Refused(refusal)) if refusal.is_duplicate() => return met(line, permit).await,
+        Err(Fault::Refused(refusal)) if refusal.is_duplicate() => return met(line, permit, place).await,
         // Somebody just created is not known everywhere yet.
         Err(Fault::Refused(refusal)) if refusal.is_missing() => {
             return Fault::unclear(format!("Graph does not know the principal yet ({})", refusal.brief()))
@@ -78,11 +76,11 @@ pub(super) async fn grant(line: &Line, permit: &GrantPermit) -> GrantAnswer {
 }
 
 /// Graph says that it is there already: by whom?
-async fn met(line: &Line, permit: &GrantPermit) -> GrantAnswer {
+async fn met(line: &Line, permit: &GrantPermit, place: &Place) -> GrantAnswer {
     if !permit.has_earlier_try() {
         return somebody_else();
     }
-    match at_slot(line, Priority::Grant, permit.slot()).await {
+    match at_slot(line, Priority::Grant, place).await {
         Ok(Some(id)) => GrantAnswer::Done(id),
         Ok(None) => GrantAnswer::Unclear {
             reason: "Graph says that it is there, and does not list it yet".to_owned(),
@@ -101,19 +99,29 @@ pub(super) fn somebody_else() -> GrantAnswer {
     )
 }
 
-pub(super) async fn revoke(line: &Line, absences: &Absences, permit: &RevokePermit) -> RevokeAnswer {
-    take_away(line, absences, permit).await.unwrap_or_else(RevokeAnswer::from)
+pub(super) async fn revoke(
+    line: &Line,
+    absences: &Absences,
+    permit: &RevokePermit,
+    place: &Place,
+) -> RevokeAnswer {
+    take_away(line, absences, permit, place).await.unwrap_or_else(RevokeAnswer::from)
 }
 
-async fn take_away(line: &Line, absences: &Absences, permit: &RevokePermit) -> Result<RevokeAnswer, Fault> {
-    let (activation, slot) = (permit.activation(), permit.slot());
+async fn take_away(
+    line: &Line,
+    absences: &Absences,
+    permit: &RevokePermit,
+    place: &Place,
+) -> Result<RevokeAnswer, Fault> {
+    let activation = permit.activation();
     let before = line.clock.now();
     // Where no answer to the grant was ever heard, what the slot holds is ours: it was empty before.
     let known = permit.held().cloned().or_else(|| absences.deleted_id(activation));
     let seen = match known {
-        Some(id) if is_there(line, Priority::Revoke, slot, &id).await? => Some(id),
+        Some(id) if is_there(line, Priority::Revoke, place, &id).await? => Some(id),
         Some(_) => None,
-        None => at_slot(line, Priority::Revoke, slot).await?,
+        None => at_slot(line, Priority::Revoke, place).await?,
     };
     let Some(id) = seen else {
         return Ok(match absences.unseen(activation, before, line.clock.now()) {
@@ -133,7 +141,7 @@ async fn take_away(line: &Line, absences: &Absences, permit: &RevokePermit) -> R
         Err(fault) => return Err(fault),
     }
     let before = line.clock.now();
-    if is_there(line, Priority::Confirm, slot, &id).await? {
+    if is_there(line, Priority::Confirm, place, &id).await? {
         return Ok(not_yet("deleted, and Graph still shows it", LAG));
     }
     Ok(match absences.unseen(activation, before, line.clock.now()) {
@@ -146,18 +154,18 @@ async fn take_away(line: &Line, absences: &Absences, permit: &RevokePermit) -> R
 ///
 /// # Errors
 /// No answer, or the id is not about this principal: then it is not for the broker to touch.
-async fn is_there(line: &Line, priority: Priority, slot: &Slot, id: &AssignmentId) -> Result<bool, Fault> {
+async fn is_there(line: &Line, priority: Priority, place: &Place, id: &AssignmentId) -> Result<bool, Fault> {
     let url = line.root.assignment(id).ok_or_else(|| Fault::from(unnamed()))?;
     match line.send(Call::read("assignments.get", priority, url)).await {
         Ok(body) => {
             let shown: RoleAssignment = body.read()?;
-            if shown.triple.principal() == Some(slot.principal.object) {
+            if shown.triple.principal() == Some(place.principal.object) {
                 return Ok(true);
             }
             Err(Fault::unclear("the assignment on record is somebody else's, and the broker leaves it alone"))
         }
         Err(Fault::Refused(refusal)) if refusal.is_missing() => {
-            let listed = of_principal(line, priority, slot).await?;
+            let listed = of_principal(line, priority, place).await?;
             Ok(listed.iter().any(|each| each.id.as_deref() == Some(id.as_str())))
         }
         Err(fault) => Err(fault),
@@ -168,17 +176,17 @@ async fn is_there(line: &Line, priority: Priority, slot: &Slot, id: &AssignmentI
 pub(super) async fn at_slot(
     line: &Line,
     priority: Priority,
-    slot: &Slot,
+    place: &Place,
 ) -> Result<Option<AssignmentId>, Fault> {
-    let listed = of_principal(line, priority, slot).await?;
-    match listed.iter().find(|each| each.triple.is(slot)) {
+    let listed = of_principal(line, priority, place).await?;
+    match listed.iter().find(|each| each.triple.is(place)) {
         Some(found) => Ok(Some(found.id().ok_or_else(unnamed)?)),
         None => Ok(None),
     }
 }
 
-async fn of_principal(line: &Line, priority: Priority, slot: &Slot) -> Result<Vec<RoleAssignment>, Fault> {
-    let url = line.root.roles_of(ASSIGNMENTS, slot.principal.object);
+async fn of_principal(line: &Line, priority: Priority, place: &Place) -> Result<Vec<RoleAssignment>, Fault> {
+    let url = line.root.roles_of(ASSIGNMENTS, place.principal.object);
     line.list("assignments.list", priority, url).await
 }
 

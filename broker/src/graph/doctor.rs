@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use elevate_core::names::{RoleDefinitionId, Target, Way};
+use elevate_core::names::{DirectoryRole, Resource, RoleDefinitionId, Target, Way};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
@@ -66,7 +66,7 @@ pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
             client_id.or(identity.user_assigned()).or(token.client_id())
         }
     };
-    let ways: BTreeSet<_> = targets.iter().map(|target| target.way).collect();
+    let ways: BTreeSet<_> = targets.iter().map(Target::way).collect();
     let what = "the permissions of the broker's application";
     let unknown = match client_id {
         None => Some(Finding::wrong(
@@ -90,7 +90,7 @@ pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
         findings.push(unknown);
         findings.extend(tried(line, targets).await);
     }
-    let roles: BTreeSet<_> = targets.iter().map(|target| target.role_definition).collect();
+    let roles: BTreeSet<_> = targets.iter().filter_map(role).map(|role| role.definition).collect();
     for role in roles {
         findings.push(definition(line, role).await);
     }
@@ -178,6 +178,13 @@ async fn federated(line: &Line, token: &FederatedToken) -> Finding {
             "have the outer issuer make it out to that audience, and to no other",
         ),
         _ => Finding::fine(what),
+    }
+}
+
+fn role(target: &Target) -> Option<DirectoryRole> {
+    match target.resource() {
+        Resource::Role(role) => Some(role),
+        Resource::Group(_) => None,
     }
 }
 
@@ -288,14 +295,13 @@ async fn tried(line: &Line, targets: &[Target]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut done = BTreeSet::new();
     for target in targets {
-        let collection = match target.way {
-            Way::Assignment => "roleAssignments",
-            Way::Pim => "roleAssignmentScheduleInstances",
-        };
+        let Some(role) = role(target) else { continue };
+        let collection =
+            if target.way().is_pim() { "roleAssignmentScheduleInstances" } else { "roleAssignments" };
         if !done.insert(collection) {
             continue;
         }
-        let url = line.root.roles_by(collection, target.role_definition);
+        let url = line.root.roles_by(collection, role.definition);
         let what = format!("reading {collection}");
         findings.push(match line.send(Call::read("check", Priority::List, url)).await {
             Ok(_) => Finding::fine(what),
@@ -304,7 +310,7 @@ async fn tried(line: &Line, targets: &[Target]) -> Vec<Finding> {
                 Finding::wrong(
                     what,
                     problem,
-                    format!("give the application what the way `{}` needs", target.way),
+                    format!("give the application what the way `{}` needs", target.way()),
                 )
             }
         });

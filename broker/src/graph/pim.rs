@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use elevate_core::names::{ActivationId, AssignmentId, Slot, Target, TenantId};
+use elevate_core::names::{ActivationId, AssignmentId, DirectoryRole, Slot, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ use super::absence::Absences;
 use super::assignment::{self, LAG, not_yet, somebody_else, unnamed};
 use super::budget::Priority;
 use super::call::{Call, Fault, Line};
-use super::wire::{Instance, Progress, ScheduleRequest};
+use super::wire::{Instance, Place, Progress, ScheduleRequest};
 use crate::ports::directory::{
     Assignment, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
 };
@@ -38,15 +38,15 @@ fn marker(activation: ActivationId) -> String {
 }
 
 /// A role counts as held when it is active, and also when it is scheduled or on its way.
-pub(super) async fn look(line: &Line, slot: &Slot) -> Result<Held, Unreachable> {
-    if let Some(instance) = at_slot(line, Priority::Grant, slot).await? {
+pub(super) async fn look(line: &Line, place: &Place) -> Result<Held, Unreachable> {
+    if let Some(instance) = at_slot(line, Priority::Grant, place).await? {
         return Ok(Held::By(instance.name().ok_or_else(unnamed)?));
     }
-    if let Some(id) = assignment::at_slot(line, Priority::Grant, slot).await? {
+    if let Some(id) = assignment::at_slot(line, Priority::Grant, place).await? {
         return Ok(Held::By(id));
     }
     let now = line.clock.now().earliest();
-    let waiting = requests_of(line, Priority::Grant, slot).await?.into_iter().find(|request| {
+    let waiting = requests_of(line, Priority::Grant, place).await?.into_iter().find(|request| {
         let may_come = matches!(request.progress(), Progress::Granted | Progress::Pending);
         may_come && request.assigns_anything() && request.end().is_none_or(|end| now < end)
     });
@@ -60,29 +60,29 @@ pub(super) async fn look(line: &Line, slot: &Slot) -> Result<Held, Unreachable> 
 pub(super) async fn list(
     line: &Line,
     tenant: TenantId,
-    target: &Target,
+    role: &DirectoryRole,
 ) -> Result<Vec<Assignment>, Unreachable> {
     let mut held: BTreeMap<Slot, AssignmentId> =
-        assignment::list(line, tenant, target).await?.into_iter().map(|each| (each.slot, each.id)).collect();
-    let url = line.root.roles_by(INSTANCES, target.role_definition);
+        assignment::list(line, tenant, role).await?.into_iter().map(|each| (each.slot, each.id)).collect();
+    let url = line.root.roles_by(INSTANCES, role.definition);
     let instances: Vec<Instance> = line.list("pim.instances", Priority::List, url).await?;
     for instance in instances.iter().filter(|instance| instance.is_direct()) {
-        let Some(slot) = instance.triple.slot(tenant) else { continue };
-        if slot.role_definition == target.role_definition && slot.scope == target.scope {
-            held.insert(slot, instance.name().ok_or_else(unnamed)?);
+        let Some(place) = instance.triple.place(tenant) else { continue };
+        if place.role == *role {
+            held.insert(place.slot(), instance.name().ok_or_else(unnamed)?);
         }
     }
     Ok(held.into_iter().map(|(slot, id)| Assignment { id, slot }).collect())
 }
 
-pub(super) async fn grant(line: &Line, permit: &GrantPermit) -> GrantAnswer {
-    try_grant(line, permit).await.unwrap_or_else(GrantAnswer::from)
+pub(super) async fn grant(line: &Line, permit: &GrantPermit, place: &Place) -> GrantAnswer {
+    try_grant(line, permit, place).await.unwrap_or_else(GrantAnswer::from)
 }
 
-async fn try_grant(line: &Line, permit: &GrantPermit) -> Result<GrantAnswer, Fault> {
+async fn try_grant(line: &Line, permit: &GrantPermit, place: &Place) -> Result<GrantAnswer, Fault> {
     let now = line.clock.now();
     if permit.has_earlier_try() {
-        if let Some(answer) = earlier(line, permit).await? {
+        if let Some(answer) = earlier(line, permit, place).await? {
             return Ok(answer);
         }
         if permit.not_after().duration_since(now.latest()) < SHORTEST {
@@ -92,9 +92,9 @@ async fn try_grant(line: &Line, permit: &GrantPermit) -> Result<GrantAnswer, Fau
     let body = json!({
         "action": "adminAssign",
         "justification": marker(permit.activation()),
-        "principalId": permit.slot().principal.object.to_string(),
-        "roleDefinitionId": permit.slot().role_definition.to_string(),
-        "directoryScopeId": permit.slot().scope.to_string(),
+        "principalId": place.principal.object.to_string(),
+        "roleDefinitionId": place.role.definition.to_string(),
+        "directoryScopeId": place.role.scope.to_string(),
         "scheduleInfo": {
             // Not in the future, or it is only scheduled.
             "startDateTime": seconds(now.earliest()),
@@ -104,11 +104,11 @@ async fn try_grant(line: &Line, permit: &GrantPermit) -> Result<GrantAnswer, Fau
     let call = Call::write("pim.assign", Priority::Grant, line.root.roles(REQUESTS), Some(body))
         .before(permit.not_after());
     match line.send(call).await {
-        Ok(body) => settled(line, permit, &[body.read::<ScheduleRequest>()?]).await,
+        Ok(body) => settled(line, place, &[body.read::<ScheduleRequest>()?]).await,
         Err(Fault::Refused(refusal)) if refusal.is_duplicate() && !permit.has_earlier_try() => {
             Ok(somebody_else())
         }
-        Err(Fault::Refused(refusal)) if refusal.is_duplicate() => match earlier(line, permit).await? {
+        Err(Fault::Refused(refusal)) if refusal.is_duplicate() => match earlier(line, permit, place).await? {
             Some(answer) => Ok(answer),
             None => Err(Fault::Unclear {
                 reason: "Entra says that it is there, and lists no request of ours yet".to_owned(),
@@ -126,26 +126,21 @@ async fn try_grant(line: &Line, permit: &GrantPermit) -> Result<GrantAnswer, Fau
 }
 
 /// What became of an earlier try; `None` when there is no trace of one.
-async fn earlier(line: &Line, permit: &GrantPermit) -> Result<Option<GrantAnswer>, Fault> {
-    let ours = ours(line, Priority::Grant, permit.slot(), permit.activation()).await?;
+async fn earlier(line: &Line, permit: &GrantPermit, place: &Place) -> Result<Option<GrantAnswer>, Fault> {
+    let ours = ours(line, Priority::Grant, place, permit.activation()).await?;
     if ours.is_empty() {
         return Ok(None);
     }
-    settled(line, permit, &ours).await.map(Some)
+    settled(line, place, &ours).await.map(Some)
 }
 
 /// Whether one of our requests has made it active. That it was taken (201) means nothing yet.
-async fn settled(
-    line: &Line,
-    permit: &GrantPermit,
-    requests: &[ScheduleRequest],
-) -> Result<GrantAnswer, Fault> {
+async fn settled(line: &Line, place: &Place, requests: &[ScheduleRequest]) -> Result<GrantAnswer, Fault> {
     let named = |request: &ScheduleRequest| request.ids().next().ok_or_else(|| Fault::from(unnamed()));
     if let Some(done) = requests.iter().find(|request| request.progress() == Progress::Provisioned) {
         return Ok(GrantAnswer::Done(named(done)?));
     }
-    let active =
-        at_slot(line, Priority::Grant, permit.slot()).await?.and_then(|instance| instance.schedule());
+    let active = at_slot(line, Priority::Grant, place).await?.and_then(|instance| instance.schedule());
     if let Some(made) = requests.iter().find(|request| request.ids().any(|id| Some(&id) == active.as_ref())) {
         return Ok(GrantAnswer::Done(named(made)?));
     }
@@ -162,20 +157,30 @@ async fn settled(
     Ok(GrantAnswer::Unclear { reason, after: Some(LAG) })
 }
 
-pub(super) async fn revoke(line: &Line, absences: &Absences, permit: &RevokePermit) -> RevokeAnswer {
-    let answer = take_away(line, absences, permit).await.unwrap_or_else(RevokeAnswer::from);
+pub(super) async fn revoke(
+    line: &Line,
+    absences: &Absences,
+    permit: &RevokePermit,
+    place: &Place,
+) -> RevokeAnswer {
+    let answer = take_away(line, absences, permit, place).await.unwrap_or_else(RevokeAnswer::from);
     if answer == RevokeAnswer::Gone {
         absences.forget(permit.activation());
     }
     answer
 }
 
-async fn take_away(line: &Line, absences: &Absences, permit: &RevokePermit) -> Result<RevokeAnswer, Fault> {
-    let (activation, slot) = (permit.activation(), permit.slot());
+async fn take_away(
+    line: &Line,
+    absences: &Absences,
+    permit: &RevokePermit,
+    place: &Place,
+) -> Result<RevokeAnswer, Fault> {
+    let activation = permit.activation();
     let before = line.clock.now();
-    let requests = ours(line, Priority::Revoke, slot, activation).await?;
+    let requests = ours(line, Priority::Revoke, place, activation).await?;
     let ours = Ours::of(permit, &requests, before.earliest());
-    let there = at_slot(line, Priority::Revoke, slot).await?;
+    let there = at_slot(line, Priority::Revoke, place).await?;
     let is_ours = there.as_ref().is_some_and(|instance| ours.made(instance));
     let is_anothers = there.is_some() && !is_ours;
 
@@ -189,19 +194,19 @@ async fn take_away(line: &Line, absences: &Absences, permit: &RevokePermit) -> R
     if is_ours || (ours.is_live && !is_anothers) {
         absences.seen(activation);
         let start = there.as_ref().and_then(Instance::start);
-        if let Some(answer) = remove(line, permit, start).await? {
+        if let Some(answer) = remove(line, permit, place, start).await? {
             return Ok(answer);
         }
-        return confirmed(line, slot, &ours).await;
+        return confirmed(line, place, &ours).await;
     }
     if requests.is_empty() {
         // Nothing of ours is listed. It may have been asked for a moment ago.
         return Ok(match absences.unseen(activation, before, line.clock.now()) {
-            None => confirmed(line, slot, &ours).await?,
+            None => confirmed(line, place, &ours).await?,
             Some(after) => not_yet("one read lists no request of ours, and a second must agree", after),
         });
     }
-    confirmed(line, slot, &ours).await
+    confirmed(line, place, &ours).await
 }
 
 /// What this activation may have made.
@@ -240,15 +245,15 @@ impl Ours {
 async fn remove(
     line: &Line,
     permit: &RevokePermit,
+    place: &Place,
     start: Option<Timestamp>,
 ) -> Result<Option<RevokeAnswer>, Fault> {
-    let slot = permit.slot();
     let body: Value = json!({
         "action": "adminRemove",
         "justification": marker(permit.activation()),
-        "principalId": slot.principal.object.to_string(),
-        "roleDefinitionId": slot.role_definition.to_string(),
-        "directoryScopeId": slot.scope.to_string(),
+        "principalId": place.principal.object.to_string(),
+        "roleDefinitionId": place.role.definition.to_string(),
+        "directoryScopeId": place.role.scope.to_string(),
     });
     let call = Call::write("pim.remove", Priority::Revoke, line.root.roles(REQUESTS), Some(body));
     match line.send(call).await {
@@ -280,11 +285,11 @@ async fn stop(line: &Line, request: &ScheduleRequest) -> Result<RevokeAnswer, Fa
 }
 
 /// Whether a read shows it gone: no instance of ours, and no plain assignment that none explains.
-async fn confirmed(line: &Line, slot: &Slot, ours: &Ours) -> Result<RevokeAnswer, Fault> {
-    match at_slot(line, Priority::Confirm, slot).await? {
+async fn confirmed(line: &Line, place: &Place, ours: &Ours) -> Result<RevokeAnswer, Fault> {
+    match at_slot(line, Priority::Confirm, place).await? {
         Some(instance) if ours.made(&instance) => Ok(not_yet("removed, and Entra still shows it", LAG)),
         Some(_) => Ok(RevokeAnswer::Gone),
-        None => match assignment::at_slot(line, Priority::Confirm, slot).await? {
+        None => match assignment::at_slot(line, Priority::Confirm, place).await? {
             Some(_) => Ok(not_yet("removed, and Entra still shows the assignment", LAG)),
             None => Ok(RevokeAnswer::Gone),
         },
@@ -292,29 +297,29 @@ async fn confirmed(line: &Line, slot: &Slot, ours: &Ours) -> Result<RevokeAnswer
 }
 
 /// What is active at the slot.
-async fn at_slot(line: &Line, priority: Priority, slot: &Slot) -> Result<Option<Instance>, Fault> {
-    let url = line.root.roles_of(INSTANCES, slot.principal.object);
+async fn at_slot(line: &Line, priority: Priority, place: &Place) -> Result<Option<Instance>, Fault> {
+    let url = line.root.roles_of(INSTANCES, place.principal.object);
     let listed: Vec<Instance> = line.list("pim.instances", priority, url).await?;
-    Ok(listed.into_iter().find(|each| each.is_direct() && each.triple.is(slot)))
+    Ok(listed.into_iter().find(|each| each.is_direct() && each.triple.is(place)))
 }
 
 /// Our requests for the slot, known by the marker.
 async fn ours(
     line: &Line,
     priority: Priority,
-    slot: &Slot,
+    place: &Place,
     activation: ActivationId,
 ) -> Result<Vec<ScheduleRequest>, Fault> {
     let marker = marker(activation);
-    let mut requests = requests_of(line, priority, slot).await?;
+    let mut requests = requests_of(line, priority, place).await?;
     requests.retain(|request| request.assigns() && request.says(&marker));
     Ok(requests)
 }
 
-async fn requests_of(line: &Line, priority: Priority, slot: &Slot) -> Result<Vec<ScheduleRequest>, Fault> {
-    let url = line.root.roles_of(REQUESTS, slot.principal.object);
+async fn requests_of(line: &Line, priority: Priority, place: &Place) -> Result<Vec<ScheduleRequest>, Fault> {
+    let url = line.root.roles_of(REQUESTS, place.principal.object);
     let mut listed: Vec<ScheduleRequest> = line.list("pim.requests", priority, url).await?;
-    listed.retain(|request| request.triple.is(slot));
+    listed.retain(|request| request.triple.is(place));
     Ok(listed)
 }
 

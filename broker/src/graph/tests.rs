@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use elevate_core::activation::{Activation, Cause, ProofShown, Request, Retry, State};
+use elevate_core::activation::{Activation, Cause, Kind, ProofShown, Request, Retry, Review, State};
 use elevate_core::binding::Asked;
 use elevate_core::due::Now;
-use elevate_core::names::{ActivationId, AssignmentId, Principal, Scope, Slot, Target, Way};
+use elevate_core::names::{
+    ActivationId, AssignmentId, DirectoryRole, Membership, Principal, Relation, Scope, Slot, Target, Way,
+};
 use elevate_core::policy::PolicyVersion;
 use elevate_core::term::Term;
 use jiff::{SignedDuration, Timestamp};
@@ -321,15 +323,19 @@ async fn bench() -> Bench {
 }
 
 fn slot() -> Slot {
-    Slot {
-        principal: Principal { tenant: TENANT.parse().unwrap(), object: ANN.parse().unwrap() },
-        role_definition: GROUPS_ADMIN.parse().unwrap(),
-        scope: Scope::Tenant,
-    }
+    let principal = Principal { tenant: TENANT.parse().unwrap(), object: ANN.parse().unwrap() };
+    target(Way::Assignment).slot(principal)
 }
 
 fn target(way: Way) -> Target {
-    Target { way, role_definition: GROUPS_ADMIN.parse().unwrap(), scope: Scope::Tenant }
+    let role = DirectoryRole { definition: GROUPS_ADMIN.parse().unwrap(), scope: Scope::Tenant };
+    let membership = Membership { group: GROUPS_ADMIN.parse().unwrap(), relation: Relation::Member };
+    match way {
+        Way::Assignment => Target::Assignment(role),
+        Way::Pim => Target::Pim(role),
+        Way::Group => Target::Group(membership),
+        Way::PimGroup => Target::PimGroup(membership),
+    }
 }
 
 fn id(text: &str) -> AssignmentId {
@@ -363,13 +369,22 @@ fn activation(way: Way, state: State) -> Activation {
         approval_window: SignedDuration::from_hours(1),
         proof,
         at: at(0),
+        kind: Kind::Ordinary,
+        own_approval: false,
+        sign_out: false,
+        bundle: Vec::new(),
+        ticket_verdict: None,
+        told: Vec::new(),
     };
     let id: ActivationId = ACTIVATION.parse().unwrap();
     Activation {
         id,
-        request,
         digest,
         approvals: Vec::new(),
+        term: request.asked.term,
+        target: request.asked.target,
+        review: Review::NotNeeded,
+        request,
         state,
         held_from: None,
         ended_by: None,

@@ -2,7 +2,7 @@
 //!
 //! Every field may be absent: what is missing matches nothing, rather than failing a whole listing.
 
-use elevate_core::names::{AssignmentId, ObjectId, Principal, Slot, TenantId};
+use elevate_core::names::{AssignmentId, DirectoryRole, ObjectId, Principal, Resource, Slot, TenantId};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -12,6 +12,19 @@ pub(super) struct Page<T> {
     pub(super) value: Vec<T>,
     #[serde(rename = "@odata.nextLink")]
     pub(super) next_link: Option<String>,
+}
+
+/// A principal's place for a directory role: the slot of the ways that grant roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) principal: Principal,
+    pub(super) role: DirectoryRole,
+}
+
+impl Place {
+    pub(super) const fn slot(&self) -> Slot {
+        Slot { principal: self.principal, resource: Resource::Role(self.role) }
+    }
 }
 
 /// Who, which role, where: in every object about roles.
@@ -24,12 +37,14 @@ pub(super) struct Triple {
 }
 
 impl Triple {
-    /// The slot it is about; `None` for what the broker never grants, such as an app scope.
-    pub(super) fn slot(&self, tenant: TenantId) -> Option<Slot> {
-        Some(Slot {
+    /// The place it is about; `None` for what the broker never grants, such as an app scope.
+    pub(super) fn place(&self, tenant: TenantId) -> Option<Place> {
+        Some(Place {
             principal: Principal { tenant, object: self.principal()? },
-            role_definition: self.role_definition_id.as_deref()?.parse().ok()?,
-            scope: self.directory_scope_id.as_deref()?.parse().ok()?,
+            role: DirectoryRole {
+                definition: self.role_definition_id.as_deref()?.parse().ok()?,
+                scope: self.directory_scope_id.as_deref()?.parse().ok()?,
+            },
         })
     }
 
@@ -37,8 +52,8 @@ impl Triple {
         self.principal_id.as_deref()?.parse().ok()
     }
 
-    pub(super) fn is(&self, slot: &Slot) -> bool {
-        self.slot(slot.principal.tenant).as_ref() == Some(slot)
+    pub(super) fn is(&self, place: &Place) -> bool {
+        self.place(place.principal.tenant).as_ref() == Some(place)
     }
 }
 

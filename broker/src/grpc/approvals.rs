@@ -1,5 +1,6 @@
 //! `ApprovalService`.
 
+use elevate_core::approval::Narrowed;
 use elevate_core::binding::approval_digest;
 use elevate_proto::v1 as api;
 use elevate_proto::v1::approval_service_server::ApprovalService;
@@ -35,7 +36,7 @@ impl ApprovalService for Api {
         self.answer(attempt, request, |api, caller, api::PrepareApprovalRequest { id }| async move {
             let id = from_proto::activation_id(&id)?;
             let (recorded, offer, challenge) = api.inner.workflow.prepare_approval(&caller, id).await?;
-            let digest = approval_digest(id, recorded.digest);
+            let digest = approval_digest(id, recorded.digest, &Narrowed::NOTHING);
             Ok(api::PrepareApprovalResponse {
                 challenge: Some(to_proto::challenge(challenge, digest, &offer.proof.for_approval())),
                 activation: Some(api.named(&recorded).await),

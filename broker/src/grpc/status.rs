@@ -76,8 +76,12 @@ const fn code(refusal: &Refusal) -> Code {
         | Refusal::Rule(
             policy::Refusal::TooLong { .. }
             | policy::Refusal::TooShort { .. }
-            | policy::Refusal::TicketMissing { .. },
-        ) => Code::InvalidArgument,
+            | policy::Refusal::TicketMissing { .. }
+            | policy::Refusal::TicketMalformed { .. }
+            | policy::Refusal::StartTooFar { .. }
+            | policy::Refusal::ScopeNotOffered { .. },
+        )
+        | Refusal::Approval(ApprovalRefusal::NotNarrower(_)) => Code::InvalidArgument,
         Refusal::Rule(policy::Refusal::NotOffered { .. }) | Refusal::ActivationNotFound => Code::NotFound,
         Refusal::Token(TokenRefusal::Invalid(_)) => Code::Unauthenticated,
         Refusal::Token(TokenRefusal::Unreachable { .. }) | Refusal::Unreachable(_) | Refusal::Draining => {

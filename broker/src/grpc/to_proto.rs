@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Outcome, ProofShown, Retry, State};
+use elevate_core::activation::{
+    Activation, Actor, Cause, Change, Event, Kind, Outcome, ProofShown, Retry, Review, State, TicketVerdict,
+};
 use elevate_core::approval::ApprovalRequirement;
-use elevate_core::names::{Principal, Target};
+use elevate_core::due;
+use elevate_core::names::{DirectoryRole, Membership, Principal, Resource, Target};
 use elevate_core::policy::{Bound, EligibleRole, ProofRule};
 use elevate_proto::v1 as api;
 use jiff::{SignedDuration, Timestamp};
 use prost_types::Timestamp as WireTime;
 
-use crate::ports::journal::{AppliedPolicy, Entry, Note, Position, Said};
+use crate::ports::journal::{AppliedPolicy, Entry, Freeze, Note, Position, Said};
 use crate::ports::verifier::Challenge;
 
 pub(super) fn time(at: Timestamp) -> WireTime {
@@ -26,10 +29,21 @@ pub(super) fn principal(principal: Principal) -> api::Principal {
 }
 
 pub(super) fn target(target: &Target) -> api::DirectoryRole {
-    api::DirectoryRole {
-        way: target.way.to_string(),
-        role_definition_id: target.role_definition.to_string(),
-        scope: target.scope.to_string(),
+    api::DirectoryRole { way: target.way().to_string(), ..resource(&target.resource()) }
+}
+
+fn resource(resource: &Resource) -> api::DirectoryRole {
+    match resource {
+        Resource::Role(DirectoryRole { definition, scope }) => api::DirectoryRole {
+            role_definition_id: definition.to_string(),
+            scope: scope.to_string(),
+            ..api::DirectoryRole::default()
+        },
+        Resource::Group(Membership { group, relation }) => api::DirectoryRole {
+            group_id: group.to_string(),
+            relation: relation.to_string(),
+            ..api::DirectoryRole::default()
+        },
     }
 }
 
@@ -77,8 +91,14 @@ pub(super) fn role(offer: &EligibleRole, activation: Option<api::Activation>) ->
         requirements: requirements(&offer.approval),
         approval_window_seconds: offer.approval_window.as_secs(),
         proof: Some(proof_rule(&offer.proof)),
-        ticket_required: offer.ticket_required,
+        ticket_required: offer.ticket.required,
         activation,
+        ticket_pattern: offer.ticket.pattern.as_ref().map(|p| p.as_str().to_owned()).unwrap_or_default(),
+        ticket_system: offer.ticket.system.clone().unwrap_or_default(),
+        ticket_checked: offer.ticket.check.is_some(),
+        own_approval: offer.own_approval,
+        start_ahead_seconds: offer.start_ahead.as_secs(),
+        sign_out: offer.sign_out,
     }
 }
 
@@ -89,8 +109,8 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
         id: activation.id.to_string(),
         principal: Some(principal(asked.principal)),
         role: asked.role.to_string(),
-        directory_role: Some(target(&asked.target)),
-        term_seconds: i64::from(asked.term.seconds()),
+        directory_role: Some(target(&activation.target)),
+        term_seconds: i64::from(activation.term.seconds()),
         justification: asked.justification.as_str().to_owned(),
         ticket: asked.ticket.as_ref().map(|ticket| api::Ticket {
             number: ticket.number().to_owned(),
@@ -105,6 +125,9 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
                 approver: Some(principal(approval.approver)),
                 at: Some(time(approval.at)),
                 comment: approval.comment.clone(),
+                own: approval.approver == asked.principal,
+                term_seconds: approval.narrowed.term.map_or(0, |term| i64::from(term.seconds())),
+                scope: approval.narrowed.scope.map(|scope| scope.to_string()).unwrap_or_default(),
             })
             .collect(),
         approvals_needed: i32::try_from(activation.still_needed()).unwrap_or(i32::MAX),
@@ -113,8 +136,25 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
         digest: activation.digest.to_string(),
         held_from: activation.held_from.map(time),
         ended_by: activation.ended_by.map(principal),
+        continues: asked.continues.map(|id| id.to_string()).unwrap_or_default(),
+        bundle_ids: request.bundle.iter().map(ToString::to_string).collect(),
+        asked_term_seconds: i64::from(asked.term.seconds()),
+        asked_scope: asked.target.resource().place(),
+        asked_start: asked.starts_at.map(time),
+        tokens_may_live_until: due::tokens_may_live_until(activation).map(time),
+        review: review(&activation.review),
+        sign_out: request.sign_out,
         ..api::Activation::default()
     };
+    message.set_kind(match request.kind {
+        Kind::Ordinary => api::ActivationKind::Unspecified,
+        Kind::BreakGlass => api::ActivationKind::BreakGlass,
+    });
+    message.set_ticket_verdict(match request.ticket_verdict {
+        None => api::TicketVerdict::Unspecified,
+        Some(TicketVerdict::Confirmed) => api::TicketVerdict::Confirmed,
+        Some(TicketVerdict::Unanswered) => api::TicketVerdict::Unanswered,
+    });
     match &activation.state {
         State::Requested => message.set_state(api::ActivationState::Requested),
         State::AwaitingApproval { lapses_at } => {
@@ -152,6 +192,16 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
     message
 }
 
+fn review(review: &Review) -> Option<api::Review> {
+    match review {
+        Review::NotNeeded => None,
+        Review::Open => Some(api::Review::default()),
+        Review::Closed { by, at, comment } => {
+            Some(api::Review { by: Some(principal(*by)), at: Some(time(*at)), comment: comment.clone() })
+        }
+    }
+}
+
 /// Why a step is tried again, and when; empty as long as it is not.
 fn hindered(retry: &Retry) -> String {
     let Retry { tries: _, at, hindrance } = retry;
@@ -171,9 +221,16 @@ fn outcome(outcome: &Outcome) -> (api::Outcome, String) {
         Outcome::Ended(Cause::Deactivated) => (api::Outcome::Deactivated, String::new()),
         Outcome::Ended(Cause::Revoked { reason }) => (api::Outcome::Revoked, reason.clone()),
         Outcome::Ended(Cause::Unfinished) => (api::Outcome::Unfinished, String::new()),
+        Outcome::Ended(Cause::AccountClosed { deleted }) => {
+            (api::Outcome::AccountClosed, account_closed(*deleted).to_owned())
+        }
         Outcome::RemovedElsewhere => (api::Outcome::RemovedElsewhere, String::new()),
         Outcome::TakenOver { by } => (api::Outcome::TakenOver, format!("continued by {by}")),
     }
+}
+
+const fn account_closed(deleted: bool) -> &'static str {
+    if deleted { "the account is gone" } else { "the account is disabled" }
 }
 
 pub(super) fn policy(applied: &AppliedPolicy) -> api::Policy {
@@ -224,11 +281,23 @@ fn note(note: &Note, message: &mut api::AuditEntry) {
     };
     message.at = Some(time(note.at()));
     match note {
-        Note::PolicyApplied(AppliedPolicy { version, text, by, at: _ }) => {
-            message.event = "policy-applied".to_owned();
+        Note::PolicyApplied(policy) | Note::PolicyProposed(policy) => {
+            let AppliedPolicy { version, text, by, at: _, confirmed_by } = policy;
+            let applied = matches!(note, Note::PolicyApplied(_));
+            message.event = if applied { "policy-applied" } else { "policy-proposed" }.to_owned();
             message.actor = Some(principal(*by));
             set(&mut message.details, "policy_version", version.to_string());
             set(&mut message.details, "bytes", text.len().to_string());
+            if let Some(second) = confirmed_by {
+                set(&mut message.details, "confirmed_by", second.object.to_string());
+            }
+        }
+        Note::Frozen(freeze) | Note::Thawed(freeze) => {
+            let Freeze { by, reason, at: _ } = freeze;
+            let frozen = matches!(note, Note::Frozen(_));
+            message.event = if frozen { "frozen" } else { "thawed" }.to_owned();
+            message.actor = Some(principal(*by));
+            set(&mut message.details, "reason", reason.clone());
         }
         Note::Refused { caller, attempt, reason, role, activation, at: _ } => {
             message.event = "attempt-refused".to_owned();
@@ -245,8 +314,12 @@ fn note(note: &Note, message: &mut api::AuditEntry) {
         Note::Drift { slot, assignment, at: _ } => {
             message.event = "drift".to_owned();
             message.principal = Some(principal(slot.principal));
-            set(&mut message.details, "role_definition_id", slot.role_definition.to_string());
-            set(&mut message.details, "scope", slot.scope.to_string());
+            let (what, place) = match slot.resource {
+                Resource::Role(_) => ("role_definition_id", "scope"),
+                Resource::Group(_) => ("group_id", "relation"),
+            };
+            set(&mut message.details, what, slot.resource.id().to_string());
+            set(&mut message.details, place, slot.resource.place());
             set(&mut message.details, "assignment", assignment.clone());
         }
     }
@@ -268,6 +341,23 @@ fn change_details(change: &Change) -> BTreeMap<String, String> {
                 details.push(("ticket_number", ticket.number().to_owned()));
                 details.push(("ticket_system", ticket.system().to_owned()));
             }
+            if let Some(verdict) = request.ticket_verdict {
+                let said = match verdict {
+                    TicketVerdict::Confirmed => "confirmed",
+                    TicketVerdict::Unanswered => "unanswered",
+                };
+                details.push(("ticket_verdict", said.to_owned()));
+            }
+            if let Some(starts_at) = asked.starts_at {
+                details.push(("starts_at", starts_at.to_string()));
+            }
+            if let Some(continues) = asked.continues {
+                details.push(("continues", continues.to_string()));
+            }
+            if !request.bundle.is_empty() {
+                let ids: Vec<_> = request.bundle.iter().map(ToString::to_string).collect();
+                details.push(("bundle", ids.join(" ")));
+            }
             details.extend(proof_details(&request.proof));
             details
         }
@@ -275,11 +365,24 @@ fn change_details(change: &Change) -> BTreeMap<String, String> {
         Change::Approved(approval, proof) => {
             let mut details =
                 vec![("comment", approval.comment.clone()), ("digest", approval.request.to_string())];
+            if let Some(term) = approval.narrowed.term {
+                details.push(("narrowed_term_seconds", term.seconds().to_string()));
+            }
+            if let Some(scope) = approval.narrowed.scope {
+                details.push(("narrowed_scope", scope.to_string()));
+            }
             details.extend(proof_details(proof));
             details
         }
-        Change::Denied { reason } | Change::Refused { reason } => vec![("reason", reason.clone())],
-        Change::Withdrawn | Change::Lapsed | Change::Removed | Change::RemovedElsewhere => Vec::new(),
+        Change::Denied { reason } | Change::Refused { reason } | Change::SignOutFailed { reason } => {
+            vec![("reason", reason.clone())]
+        }
+        Change::Withdrawn
+        | Change::Lapsed
+        | Change::Removed
+        | Change::RemovedElsewhere
+        | Change::SignedOut => Vec::new(),
+        Change::Reviewed { comment } => vec![("comment", comment.clone())],
         Change::Scheduled { starts_at, lapses_at } => {
             vec![("starts_at", starts_at.to_string()), ("lapses_at", lapses_at.to_string())]
         }
@@ -293,6 +396,9 @@ fn change_details(change: &Change) -> BTreeMap<String, String> {
             Cause::Deactivated => vec![("cause", "deactivated".to_owned())],
             Cause::Revoked { reason } => vec![("cause", "revoked".to_owned()), ("reason", reason.clone())],
             Cause::Unfinished => vec![("cause", "unfinished".to_owned())],
+            Cause::AccountClosed { deleted } => {
+                vec![("cause", "account-closed".to_owned()), ("reason", account_closed(*deleted).to_owned())]
+            }
         },
         Change::TakenOver { by } => vec![("by", by.to_string())],
     };

@@ -134,6 +134,7 @@ const fn letter(action: Action) -> u8 {
     match action {
         Action::Activate => 1,
         Action::Approve => 2,
+        Action::BreakGlass => 3,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whom an entry of the record concerns: one table for what happens to activations, one for everything else.
 //! Both name every variant, so that a new one does not compile until somebody has decided.
 
-use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Outcome, State};
+use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Kind as Ask, Outcome, State};
 
 use crate::ports::journal::{AppliedPolicy, Note};
 use crate::ports::notifier::{About, Kind, Recipient};
@@ -34,6 +34,10 @@ pub(super) fn of_event(after: &Activation, event: &Event) -> Concern {
         }
         Change::RevocationBegun(cause) => match cause {
             Cause::Revoked { .. } => Some((Kind::Revoked, theirs())),
+            // Not the holder, who cannot read it.
+            Cause::AccountClosed { .. } => {
+                Some((Kind::AccountClosed, roles([AppRole::Revoker, AppRole::Auditor])))
+            }
             // The holder's own doing, or what they were told of before. That it is gone is told.
             Cause::Expired | Cause::Deactivated | Cause::Unfinished => None,
         },
@@ -42,8 +46,18 @@ pub(super) fn of_event(after: &Activation, event: &Event) -> Concern {
             let to = [theirs(), roles([AppRole::Auditor])].concat();
             Some((Kind::RemovedElsewhere, to))
         }
+        Change::Requested(request) if request.kind == Ask::BreakGlass => {
+            let told = request.told.iter().map(|subject| Recipient::Subject(*subject));
+            let watching = roles([AppRole::PolicyAdmin, AppRole::Auditor, AppRole::Revoker]);
+            Some((Kind::BreakGlass, told.chain(watching).collect()))
+        }
+        Change::Reviewed { .. } => Some((Kind::Reviewed, [theirs(), roles([AppRole::Auditor])].concat())),
+        Change::SignOutFailed { .. } => {
+            Some((Kind::SignOutFailed, roles([AppRole::Revoker, AppRole::Auditor])))
+        }
         // The asker's own doing, or a step on the way to what is told.
         Change::Requested(_)
+        | Change::SignedOut
         | Change::Scheduled { .. }
         | Change::ActivationBegun { .. }
         | Change::Postponed { .. }
@@ -58,6 +72,14 @@ pub(super) fn of_note(note: &Note) -> Option<(Kind, About, Vec<Recipient>)> {
     match note {
         Note::PolicyApplied(AppliedPolicy { version, .. }) => {
             Some((Kind::PolicyApplied, About::Policy(*version), watching))
+        }
+        Note::PolicyProposed(AppliedPolicy { version, .. }) => {
+            Some((Kind::PolicyProposed, About::Policy(*version), watching))
+        }
+        Note::Frozen(_) | Note::Thawed(_) => {
+            let kind = if matches!(note, Note::Frozen(_)) { Kind::Frozen } else { Kind::Thawed };
+            let to = roles([AppRole::Revoker, AppRole::Auditor, AppRole::PolicyAdmin]);
+            Some((kind, About::Everything, to))
         }
         Note::Drift { slot, assignment, .. } => {
             let about = About::Assignment { id: assignment.clone(), holder: slot.principal };
@@ -111,6 +133,7 @@ const fn why(activation: &Activation) -> &'static str {
             Cause::Deactivated => "deactivated",
             Cause::Revoked { .. } => "revoked",
             Cause::Unfinished => "unfinished",
+            Cause::AccountClosed { .. } => "account-closed",
         },
         _ => "ended",
     }

@@ -78,7 +78,8 @@ const fn by(actor: Actor) -> Option<Principal> {
 
 const fn noted_by(note: &Note) -> Option<Principal> {
     match note {
-        Note::PolicyApplied(policy) => Some(policy.by),
+        Note::PolicyApplied(policy) | Note::PolicyProposed(policy) => Some(policy.by),
+        Note::Frozen(freeze) | Note::Thawed(freeze) => Some(freeze.by),
         Note::Refused { caller, .. } => *caller,
         Note::Broker { .. } | Note::Drift { .. } => None,
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use elevate_core::activation::{Activation, State};
-use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Slot, Target, Way};
+use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Slot, Target};
 use jiff::Timestamp;
 
 use super::journal::Recorded;
@@ -16,12 +16,12 @@ use super::journal::Recorded;
 /// Timeouts, resets, 5xx, conflicts and "already exists" after something was sent are unclear.
 #[async_trait]
 pub trait Directory: Send + Sync + std::fmt::Debug {
-    /// What the slot holds now, by a plain read. `way` says how closely to look: what is granted by
-    /// PIM counts as held when it is only scheduled, too.
+    /// What the principal holds of this now, by a plain read. The target's way says how closely to look:
+    /// what is granted by PIM counts as held when it is only scheduled, too.
     ///
     /// # Errors
     /// The read gave no answer; nothing is known.
-    async fn look(&self, slot: &Slot, way: Way) -> Result<Held, Unreachable>;
+    async fn look(&self, principal: Principal, target: &Target) -> Result<Held, Unreachable>;
 
     /// Grants what the permit's intent says, until its end. Where the permit says that an earlier try
     /// may have got through, it reads first and sends again only what is not there.
@@ -41,7 +41,7 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
         groups: &BTreeSet<ObjectId>,
     ) -> Result<BTreeSet<ObjectId>, Unreachable>;
 
-    /// Every assignment of one role at one scope, whoever made it.
+    /// Every assignment of one role at one scope, or of one place in a group, whoever made it.
     ///
     /// # Errors
     /// The listing gave no whole answer; nothing may be concluded from what is missing.
@@ -128,7 +128,7 @@ impl GrantPermit {
         Some(Self {
             activation: activation.id,
             slot: activation.slot(),
-            target: activation.request.asked.target,
+            target: activation.target,
             not_after: *not_after,
             earlier_try: retry.tries > 0 || !recorded.is_just_appended(),
         })
@@ -178,7 +178,7 @@ impl RevokePermit {
         Some(Self {
             activation: activation.id,
             slot: activation.slot(),
-            target: activation.request.asked.target,
+            target: activation.target,
             held: held.clone(),
         })
     }

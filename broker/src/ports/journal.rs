@@ -27,7 +27,19 @@ pub trait Journal: Send + Sync + std::fmt::Debug {
         id: ActivationId,
         expected: u64,
         events: Vec<Event>,
-    ) -> Result<Recorded, AppendError>;
+    ) -> Result<Recorded, AppendError> {
+        let appended = self.append_all(vec![Append { id, expected, events }]).await?;
+        let one = appended.into_iter().next();
+        one.ok_or_else(|| StoreFault("an append was answered with nothing".to_owned()).into())
+    }
+
+    /// Appends to several activations, all or none, in one durable step and in this order: what one of them
+    /// gives up, a slot, the next may take. What [`Journal::append`] holds is held here too, but that one
+    /// proof and one request id may stand for all of them: they are one request, or one yes.
+    ///
+    /// # Errors
+    /// Nothing was written, and why.
+    async fn append_all(&self, appends: Vec<Append>) -> Result<Vec<Recorded>, AppendError>;
 
     /// Appends what is no activation's event.
     ///
@@ -93,6 +105,18 @@ pub trait Journal: Send + Sync + std::fmt::Debug {
     /// The store failed.
     async fn policy(&self) -> Result<Option<AppliedPolicy>, StoreFault>;
 
+    /// The policy that waits for a second person; none once another version came into force.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn proposal(&self) -> Result<Option<AppliedPolicy>, StoreFault>;
+
+    /// Since when nothing is granted, if so.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn freeze(&self) -> Result<Option<Freeze>, StoreFault>;
+
     /// Entries from `from` on, at most `limit`.
     ///
     /// # Errors
@@ -101,6 +125,17 @@ pub trait Journal: Send + Sync + std::fmt::Debug {
 
     /// How many entries there are, as it grows.
     fn size(&self) -> watch::Receiver<Position>;
+}
+
+/// Events for one activation, as they are appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// To which.
+    pub id: ActivationId,
+    /// The version they were decided on; zero begins an activation.
+    pub expected: u64,
+    /// In order.
+    pub events: Vec<Event>,
 }
 
 /// The place of an entry in the record, counted from 0; as a size, how many there are.
@@ -177,13 +212,31 @@ pub enum Note {
         /// When it was seen.
         at: Timestamp,
     },
+    /// From then on nothing new is granted; revocations go on.
+    Frozen(Freeze),
+    /// From then on it is again.
+    Thawed(Freeze),
+    /// A policy waits for a second person.
+    PolicyProposed(AppliedPolicy),
+}
+
+/// That nothing new is granted, or is again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freeze {
+    /// Who said so.
+    pub by: Principal,
+    /// Why, in their words.
+    pub reason: String,
+    /// Since when.
+    pub at: Timestamp,
 }
 
 impl Note {
     /// When it was noted.
     pub const fn at(&self) -> Timestamp {
         match self {
-            Self::PolicyApplied(policy) => policy.at,
+            Self::PolicyApplied(policy) | Self::PolicyProposed(policy) => policy.at,
+            Self::Frozen(freeze) | Self::Thawed(freeze) => freeze.at,
             Self::Refused { at, .. } | Self::Broker { at, .. } | Self::Drift { at, .. } => *at,
         }
     }
@@ -196,10 +249,12 @@ pub struct AppliedPolicy {
     pub version: PolicyVersion,
     /// Word for word.
     pub text: String,
-    /// Who applied it.
+    /// Who applied it, or proposed it.
     pub by: Principal,
     /// When.
     pub at: Timestamp,
+    /// The second person, where one was needed.
+    pub confirmed_by: Option<Principal>,
 }
 
 /// One entry of the record.
@@ -248,6 +303,8 @@ pub struct Filter {
     pub live_only: bool,
     /// Only those that wait for people.
     pub awaiting_only: bool,
+    /// Only those that somebody still has to look at.
+    pub unreviewed_only: bool,
 }
 
 /// Which part of the answer.

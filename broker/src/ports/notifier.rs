@@ -131,6 +131,20 @@ pub enum Kind {
         /// Why, in one word.
         why: &'static str,
     },
+    /// A role is used in an emergency: nobody was asked, and somebody else must look at it after.
+    BreakGlass,
+    /// Somebody has looked at it.
+    Reviewed,
+    /// The role is taken away, the account being disabled or gone.
+    AccountClosed,
+    /// The holder's sign-in sessions were to be revoked with the role, and were not.
+    SignOutFailed,
+    /// Nothing new is granted from now on.
+    Frozen,
+    /// It is again.
+    Thawed,
+    /// A policy waits for a second person.
+    PolicyProposed,
     /// The role is gone, and the broker did not take it.
     RemovedElsewhere,
     /// The directory holds an assignment that the record does not know.
@@ -157,6 +171,13 @@ impl Kind {
             Self::Revoked => "revoked",
             Self::RevocationStuck { .. } => "revocation-stuck",
             Self::Ended { .. } => "ended",
+            Self::BreakGlass => "break-glass",
+            Self::Reviewed => "reviewed",
+            Self::AccountClosed => "account-closed",
+            Self::SignOutFailed => "sign-out-failed",
+            Self::Frozen => "frozen",
+            Self::Thawed => "thawed",
+            Self::PolicyProposed => "policy-proposed",
             Self::RemovedElsewhere => "removed-elsewhere",
             Self::Drift => "drift",
             Self::PolicyApplied => "policy-applied",
@@ -192,6 +213,8 @@ pub enum About {
         /// Its version.
         version: String,
     },
+    /// Everything that could be granted.
+    Everything,
 }
 
 /// Who must hear of something.
@@ -223,8 +246,18 @@ impl fmt::Display for Notice {
             About::Assignment { id, .. } => write!(f, "assignment {id}: ")?,
             About::Policy(version) => write!(f, "policy version {version}: ")?,
             About::Broker { version } => write!(f, "broker {version}: ")?,
+            About::Everything => {}
         }
         match &self.kind {
+            Kind::BreakGlass => f.write_str(
+                "used in an emergency without anybody's approval; somebody else must look at it after",
+            ),
+            Kind::Reviewed => f.write_str("somebody has looked at the emergency use"),
+            Kind::AccountClosed => f.write_str("taken away, the account being disabled or gone"),
+            Kind::SignOutFailed => f.write_str("the holder's sign-in sessions could not be revoked with it"),
+            Kind::Frozen => f.write_str("frozen: nothing new is granted, revocations go on"),
+            Kind::Thawed => f.write_str("thawed: roles are granted again"),
+            Kind::PolicyProposed => f.write_str("proposed; another policy admin must confirm it"),
             Kind::ApprovalSought { answer_needed_by } => {
                 write!(f, "your approval is asked for; answer needed by {answer_needed_by}")
             }

@@ -13,6 +13,7 @@
 //! | `R` role, 0, activation | card |
 //! | `l` activation | card, while it is live |
 //! | `v` activation | card, while it waits for people |
+//! | `o` activation | card, while somebody has to look at it after |
 //! | `w` time, activation | nothing: when to look at it next |
 //! | `s` slot | activation, while it takes the slot |
 //! | `r` principal, request id | activation |
@@ -31,7 +32,7 @@ use prost::Message as _;
 
 use super::record::{self, Unreadable};
 use super::tree::{Root, Tree};
-use crate::ports::journal::Position;
+use crate::ports::journal::{Freeze, Note, Position};
 
 mod draft;
 mod find;
@@ -100,6 +101,27 @@ pub(super) struct Applied {
     pub(super) high_water: Option<Timestamp>,
     /// The policy in force, and where it stands.
     pub(super) policy: Option<(PolicyVersion, Position)>,
+    /// The policy that waits for a second person, and where it stands.
+    pub(super) proposal: Option<(PolicyVersion, Position)>,
+    /// Since when nothing is granted, if so.
+    pub(super) freeze: Option<Freeze>,
+}
+
+impl Applied {
+    /// What a note changes for the whole record; `position` is where it stands.
+    fn learn(&mut self, note: &Note, position: Position) {
+        match note {
+            Note::PolicyApplied(policy) => {
+                self.policy = Some((policy.version, position));
+                // It was proposed against the version before.
+                self.proposal = None;
+            }
+            Note::PolicyProposed(policy) => self.proposal = Some((policy.version, position)),
+            Note::Frozen(freeze) => self.freeze = Some(freeze.clone()),
+            Note::Thawed(_) => self.freeze = None,
+            Note::Refused { .. } | Note::Broker { .. } | Note::Drift { .. } => {}
+        }
+    }
 }
 
 /// The index, open.
@@ -126,18 +148,22 @@ impl Index {
         let damaged = || Broken::Damaged("it does not say how far it has come".to_owned());
         let bytes = self.value(b"m")?.ok_or_else(damaged)?;
         let form = stored::Applied::decode(bytes.as_slice()).map_err(|_| damaged())?;
-        let stored::Applied { schema, size, subtrees, high_water, policy } = form;
+        let stored::Applied { schema, size, subtrees, high_water, policy, freeze, proposal } = form;
         if schema != SCHEMA {
             return Err(Broken::Damaged(format!(
                 "it has form {schema}, and this broker keeps form {SCHEMA}"
             )));
         }
+        let stands =
+            |stored::PolicyInForce { version, position }| (PolicyVersion(version), Position(position));
         let subtrees: Option<Vec<Root>> =
             subtrees.into_iter().map(|root| root.try_into().ok().map(Root)).collect();
         Ok(Applied {
             tree: subtrees.and_then(|subtrees| Tree::from_parts(size, subtrees)).ok_or_else(damaged)?,
             high_water: high_water.map(|at| record::time_in(Some(at))).transpose()?,
-            policy: policy.map(|form| (PolicyVersion(form.version), Position(form.position))),
+            policy: policy.map(stands),
+            proposal: proposal.map(stands),
+            freeze: freeze.map(record::freeze_in).transpose()?,
         })
     }
 

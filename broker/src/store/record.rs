@@ -15,11 +15,12 @@ mod parts;
 mod snapshot;
 
 use leaf::{leaf_form, said_in};
-pub(super) use parts::{time_form, time_in};
+pub(super) use parts::{freeze_form, freeze_in, time_form, time_in};
 use snapshot::{activation_form, activation_in};
 
-/// The newest form of a leaf that this broker writes and reads.
-pub(super) const FORMAT: u32 = 1;
+/// The newest form of a leaf. This broker writes it, and reads all before it: what a later form adds is
+/// absent from an earlier leaf, so it encodes to the same bytes.
+pub(super) const FORMAT: u32 = 2;
 
 /// The longest leaf, in bytes: what one event may say.
 pub(super) const EVENT_MAX: usize = 64 * 1024;
@@ -30,7 +31,7 @@ pub(super) const POLICY_MAX: usize = 1024 * 1024 + 4096;
 /// How long a leaf that says this may be.
 pub(super) const fn most_bytes(said: &Said) -> usize {
     match said {
-        Said::Note(Note::PolicyApplied(_)) => POLICY_MAX,
+        Said::Note(Note::PolicyApplied(_) | Note::PolicyProposed(_)) => POLICY_MAX,
         Said::Note(_) | Said::Activation { .. } => EVENT_MAX,
     }
 }
@@ -53,20 +54,21 @@ type Read<T> = Result<T, Unreadable>;
 
 /// The bytes of a leaf that says this.
 pub(super) fn leaf(said: &Said) -> Read<Vec<u8>> {
-    let bytes = leaf_form(said)?.encode_to_vec();
+    let bytes = leaf_form(said, FORMAT)?.encode_to_vec();
     if said_by(&bytes)? == *said { Ok(bytes) } else { Err(Unreadable::Faulty("it would not read back")) }
 }
 
 /// What a leaf says.
 pub(super) fn said_by(bytes: &[u8]) -> Read<Said> {
     let form = stored::Leaf::decode(bytes).map_err(|_| Unreadable::Faulty("it is not a leaf"))?;
-    match form.format {
-        FORMAT => {}
+    let format = form.format;
+    match format {
+        1..=FORMAT => {}
         0 => return Err(Unreadable::Faulty("it names no format")),
         found => return Err(Unreadable::Future { found }),
     }
     let said = said_in(form)?;
-    if leaf_form(&said)?.encode_to_vec() == bytes {
+    if leaf_form(&said, format)?.encode_to_vec() == bytes {
         Ok(said)
     } else {
         Err(Unreadable::Faulty("it holds more than this broker understands"))

@@ -5,11 +5,12 @@ use std::fs;
 use std::num::NonZeroU8;
 use std::path::Path;
 
-use elevate_core::activation::{Activation, Actor, Cause, Change, Event, ProofShown, Request};
-use elevate_core::approval::{Approval, ApprovalRequirement};
+use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Kind, ProofShown, Request};
+use elevate_core::approval::{Approval, ApprovalRequirement, Narrowed};
 use elevate_core::binding::Asked;
 use elevate_core::names::{
-    ActivationId, ObjectId, Principal, RequestId, RoleDefinitionId, Scope, Subject, Target, TenantId, Way,
+    ActivationId, DirectoryRole, ObjectId, Principal, RequestId, RoleDefinitionId, Scope, Subject, Target,
+    TenantId,
 };
 use elevate_core::policy::PolicyVersion;
 use elevate_core::term::Term;
@@ -59,11 +60,10 @@ pub(super) fn request(n: u64, who: u64, what: u64, approvers: &[u64]) -> Request
         asked: Asked {
             principal: principal(who),
             role: format!("role-{what}").parse().unwrap(),
-            target: Target {
-                way: Way::Assignment,
-                role_definition: RoleDefinitionId::from_uuid(Uuid::from_u128(0xdef0 + u128::from(what))),
+            target: Target::Assignment(DirectoryRole {
+                definition: RoleDefinitionId::from_uuid(Uuid::from_u128(0xdef0 + u128::from(what))),
                 scope: Scope::Tenant,
-            },
+            }),
             term: Term::from_seconds(3600).unwrap(),
             starts_at: None,
             justification: format!("disk full on machine {n}").parse().unwrap(),
@@ -78,6 +78,12 @@ pub(super) fn request(n: u64, who: u64, what: u64, approvers: &[u64]) -> Request
         approval_window: SignedDuration::from_hours(1),
         proof: proof(n),
         at: at(i64::try_from(n).unwrap()),
+        kind: Kind::Ordinary,
+        own_approval: false,
+        sign_out: false,
+        bundle: Vec::new(),
+        ticket_verdict: None,
+        told: Vec::new(),
     }
 }
 
@@ -101,6 +107,7 @@ pub(super) fn approved(activation: &Activation, approver: u64, proof_number: u64
         at: at(second),
         comment: "go on".into(),
         request_id: RequestId::from_uuid(Uuid::from_u128(61)),
+        narrowed: Narrowed::NOTHING,
     };
     Event {
         at: at(second),
@@ -127,11 +134,16 @@ pub(super) fn possible(activation: &Activation, number: u64, second: i64) -> Vec
         Change::Removed,
         Change::RemovedElsewhere,
         Change::TakenOver { by: id(number) },
+        Change::SignedOut,
+        Change::SignOutFailed { reason: "no leave to".into() },
     ]
     .into_iter()
     .map(|change| by_broker(second, change))
     .collect();
     events.push(approved(activation, 1000 + number % 3, number, second));
+    let reviewer = Actor::Principal(principal(1000));
+    let comment = "as it should be".into();
+    events.push(Event { at: at(second), by: reviewer, change: Change::Reviewed { comment } });
     events
 }
 

@@ -29,6 +29,7 @@ fn policy(version: u64, second: i64) -> Note {
         text: format!("# policy {version}"),
         by: principal(7),
         at: at(second),
+        confirmed_by: None,
     })
 }
 

@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use elevate_core::activation::Event;
-use elevate_core::names::ActivationId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
@@ -13,7 +11,7 @@ use super::anchor::{self, Anchor};
 use super::index::{Applied, Broken, Denied, Draft};
 use super::log::Log;
 use super::opening::{Anchored, Limits};
-use crate::ports::journal::{AppendError, Note, Position, Recorded, StoreFault};
+use crate::ports::journal::{Append, AppendError, Note, Position, Recorded, StoreFault};
 
 /// How many appends are written together, at the most.
 const GROUP_MAX: usize = 256;
@@ -28,10 +26,8 @@ const ANCHOR_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) enum Command {
     Append {
-        id: ActivationId,
-        expected: u64,
-        events: Vec<Event>,
-        reply: oneshot::Sender<Result<Recorded, AppendError>>,
+        appends: Vec<Append>,
+        reply: oneshot::Sender<Result<Vec<Recorded>, AppendError>>,
     },
     Note {
         note: Note,
@@ -43,9 +39,8 @@ pub(super) enum Command {
 }
 
 /// An answer that is given once the group is on disk. Nobody may be there to hear it.
-#[expect(clippy::large_enum_variant, reason = "at most a group of them, for as long as it is written")]
 enum Answer {
-    Append(oneshot::Sender<Result<Recorded, AppendError>>, Result<Recorded, AppendError>),
+    Append(oneshot::Sender<Result<Vec<Recorded>, AppendError>>, Result<Vec<Recorded>, AppendError>),
     Note(oneshot::Sender<Result<Position, AppendError>>, Result<Position, AppendError>),
     Close(oneshot::Sender<Result<(), StoreFault>>, Result<(), StoreFault>),
 }
@@ -181,11 +176,11 @@ impl Writer {
         while fault.is_none() && bytes < GROUP_BYTES_MAX {
             let Some(command) = commands.next() else { break };
             let answer = match command {
-                Command::Append { id, expected, events, reply } => {
-                    let admitted = draft.admit(id, expected, &events).map(|(leaves, now)| {
+                Command::Append { appends: wanted, reply } => {
+                    let admitted = draft.admit(&wanted).map(|(leaves, now)| {
                         bytes = leaves.iter().fold(bytes, |sum, leaf| sum.saturating_add(leaf.len()));
                         appends.push(leaves);
-                        Recorded::appended(now)
+                        now.into_iter().map(Recorded::appended).collect()
                     });
                     Answer::Append(reply, self.settled(admitted, &mut fault))
                 }

@@ -1,6 +1,6 @@
 //! Asking for a role, and giving it back.
 
-use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Outcome, Request, State};
+use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Kind, Outcome, Request, State};
 use elevate_core::binding::{Action, Asked};
 use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Ticket};
 use elevate_core::policy::{EligibleRole, PolicyVersion};
@@ -45,7 +45,7 @@ impl Workflow {
         self.accepting()?;
         let in_force = self.in_force()?;
         let (asked, offer) = self.understand(caller, wish, &in_force).await?;
-        self.slot_is_free(&asked, &offer).await?;
+        self.slot_is_free(&asked).await?;
         let challenge = self.ports.verifier.challenge(caller.principal, asked.digest(), Action::Activate);
         Ok(Prepared { asked, offer, challenge })
     }
@@ -73,7 +73,7 @@ impl Workflow {
         if in_force.version != prepared_under {
             return Err(policy_changed(prepared_under, in_force.version));
         }
-        if let Err(taken) = self.slot_is_free(&asked, &offer).await {
+        if let Err(taken) = self.slot_is_free(&asked).await {
             // By the same call, sent twice at one moment?
             return match begun().await? {
                 Some(begun) => self.repeated(begun, &asked).await,
@@ -100,6 +100,12 @@ impl Workflow {
             approval_window: offer.approval_window,
             proof: proof.into_shown(),
             at: now.latest(),
+            kind: Kind::Ordinary,
+            own_approval: offer.own_approval,
+            sign_out: offer.sign_out,
+            bundle: Vec::new(),
+            ticket_verdict: None,
+            told: Vec::new(),
         };
         let by = Actor::Principal(caller.principal);
         let first = Event { at: now.latest(), by, change: Change::Requested(Box::new(request)) };
@@ -203,7 +209,7 @@ impl Workflow {
         let standing = self.standing(caller.principal, &groups).await?;
         let offer = in_force.policy.offer(&standing, &wish.role)?;
         let term = wish.term.unwrap_or(offer.usual);
-        offer.admits(term, wish.ticket.is_some())?;
+        offer.admits(term, wish.ticket.as_ref(), None)?;
         let asked = Asked {
             principal: caller.principal,
             role: offer.name.clone(),
@@ -218,13 +224,13 @@ impl Workflow {
         Ok((asked, offer.clone()))
     }
 
-    async fn slot_is_free(&self, asked: &Asked, offer: &EligibleRole) -> Result<(), Refusal> {
-        let slot = offer.slot(asked.principal);
+    async fn slot_is_free(&self, asked: &Asked) -> Result<(), Refusal> {
+        let slot = asked.target.slot(asked.principal);
         if let Some(by) = self.ports.journal.holder(&slot).await? {
             return Err(Refusal::SlotTaken { by });
         }
         // Told early where it can be; decided when it begins.
-        match self.ports.directory.look(&slot, offer.target.way).await {
+        match self.ports.directory.look(asked.principal, &asked.target).await {
             Ok(Held::By(_)) => Err(Refusal::AssignedElsewhere),
             Ok(Held::Nothing) | Err(_) => Ok(()),
         }

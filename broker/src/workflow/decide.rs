@@ -1,7 +1,7 @@
 //! Saying yes or no to what others ask.
 
 use elevate_core::activation::{Activation, Actor, Change, Outcome, State};
-use elevate_core::approval::{self, Approval, ApprovalRefusal, ApprovalRequirement, Standing};
+use elevate_core::approval::{self, Approval, ApprovalRefusal, ApprovalRequirement, Narrowed, Standing};
 use elevate_core::binding::{Action, Digest, approval_digest};
 use elevate_core::names::{ActivationId, RequestId};
 use elevate_core::policy::EligibleRole;
@@ -56,6 +56,7 @@ impl Workflow {
                 &request.requirements,
                 &waiting.approvals,
                 request.asked.principal,
+                request.own_approval,
                 &standing,
             );
             let open =
@@ -83,7 +84,7 @@ impl Workflow {
         let standing = self.standing_to_decide(caller, &recorded).await?;
         self.open_to(&standing, &recorded)?;
         let (offer, _) = self.right_to_approve(&standing, &recorded)?;
-        let digest = approval_digest(id, recorded.digest);
+        let digest = approval_digest(id, recorded.digest, &Narrowed::NOTHING);
         let challenge = self.ports.verifier.challenge(caller.principal, digest, Action::Approve);
         Ok((recorded, offer, challenge))
     }
@@ -115,7 +116,7 @@ impl Workflow {
         let wanted = Wanted {
             caller: caller.principal,
             action: Action::Approve,
-            digest: approval_digest(id, recorded.digest),
+            digest: approval_digest(id, recorded.digest, &Narrowed::NOTHING),
             challenge: yes.challenge,
             rule: &offer.proof.for_approval(),
         };
@@ -140,6 +141,7 @@ impl Workflow {
             at: now.latest(),
             comment: yes.comment.to_owned(),
             request_id: yes.request_id,
+            narrowed: Narrowed::NOTHING,
         };
         let change = Change::Approved(Box::new(approval), Box::new(proof.into_shown()));
         self.record(&recorded, Actor::Principal(caller.principal), change, now).await
@@ -171,7 +173,7 @@ impl Workflow {
     /// and whoever may not see the activation learns nothing about it.
     async fn standing_to_decide(&self, caller: &Caller, recorded: &Activation) -> Result<Standing, Refusal> {
         let request = &recorded.request;
-        if request.asked.principal == caller.principal {
+        if request.asked.principal == caller.principal && !request.own_approval {
             return Err(ApprovalRefusal::Own.into());
         }
         let in_force = self.in_force()?;
@@ -223,6 +225,7 @@ impl Workflow {
             &request.requirements,
             &recorded.approvals,
             request.asked.principal,
+            request.own_approval,
             standing,
         )?;
         let in_force = self.in_force()?;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use elevate_core::names::{ActivationId, RoleName};
-use elevate_core::policy::{self, EligibleRole, Policy, PolicyVersion};
+use elevate_core::names::{ActivationId, Resource, RoleName};
+use elevate_core::policy::{
+    self, BreakGlass, EligibleRole, Policy, PolicyVersion, ProofRule, TicketPattern, TicketRule,
+};
 
 use super::{InForce, Refusal, Workflow, has_one_of};
 use crate::ports::journal::{AppendError, AppliedPolicy, Filter, Note, Page, Position, Said};
@@ -79,7 +81,8 @@ impl Workflow {
         }
         let version = current.next();
         let at = self.now().latest();
-        let applied = AppliedPolicy { version, text: text.to_owned(), by: caller.principal, at };
+        let applied =
+            AppliedPolicy { version, text: text.to_owned(), by: caller.principal, at, confirmed_by: None };
         match self.ports.journal.note(Note::PolicyApplied(applied.clone())).await {
             Ok(_) => {}
             Err(AppendError::Conflict { is, .. }) => return Err(Refusal::PolicyMoved { is }),
@@ -183,8 +186,15 @@ fn terms(role: &EligibleRole) -> Vec<(&'static str, String)> {
         approval,
         approval_window,
         proof,
-        ticket_required,
+        ticket,
+        own_approval,
+        start_ahead,
+        sign_out,
+        protected,
+        notify,
+        break_glass,
     } = role;
+    let TicketRule { required, pattern, system, check } = ticket;
     let list = |subjects: &[elevate_core::names::Subject]| {
         subjects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
@@ -192,13 +202,32 @@ fn terms(role: &EligibleRole) -> Vec<(&'static str, String)> {
         approval.iter().map(|rule| format!("{} of [{}]", rule.count, list(&rule.from))).collect();
     let length =
         |length: &jiff::SignedDuration| humantime::format_duration(length.unsigned_abs()).to_string();
+    let (what, place) = match target.resource() {
+        Resource::Role(_) => ("role_definition", "scope"),
+        Resource::Group(_) => ("group", "relation"),
+    };
+    let nobody = |subjects: &[elevate_core::names::Subject]| {
+        if subjects.is_empty() { "nobody".to_owned() } else { list(subjects) }
+    };
+    let none = |text: Option<&str>| text.unwrap_or("none").to_owned();
+    let emergency = break_glass.as_ref().map(|BreakGlass { eligible, longest, proof }| {
+        let people: Vec<_> = eligible.iter().map(|id| format!("user:{id}")).collect();
+        let ProofRule { strength, context, freshness, bound: _ } = proof;
+        let context = context.as_ref().map_or("none", |context| context.as_str());
+        format!(
+            "[{}] for at most {longest}, strength {}, context {context}, fresh within {}",
+            people.join(", "),
+            strength.as_str(),
+            length(freshness)
+        )
+    });
     vec![
         ("title", title.clone()),
-        ("way", target.way.to_string()),
-        ("role_definition", target.role_definition.to_string()),
-        ("scope", target.scope.to_string()),
+        ("way", target.way().to_string()),
+        (what, target.resource().id().to_string()),
+        (place, target.resource().place()),
         ("eligible", list(eligible)),
-        ("denied", if denied.is_empty() { "nobody".to_owned() } else { list(denied) }),
+        ("denied", nobody(denied)),
         ("longest", longest.to_string()),
         ("usual", usual.to_string()),
         ("approval", if approval.is_empty() { "nobody".to_owned() } else { approval.join(" and ") }),
@@ -213,6 +242,16 @@ fn terms(role: &EligibleRole) -> Vec<(&'static str, String)> {
                 policy::Bound::Loose => "freshness".to_owned(),
             },
         ),
-        ("ticket_required", ticket_required.to_string()),
+        ("ticket_required", required.to_string()),
+        ("ticket_pattern", none(pattern.as_ref().map(TicketPattern::as_str))),
+        ("ticket_system", none(system.as_deref())),
+        ("ticket_check", none(check.as_ref().map(|check| check.name.as_str()))),
+        ("ticket_unanswered", none(check.as_ref().map(|check| check.unanswered.as_str()))),
+        ("own_approval", own_approval.to_string()),
+        ("start_ahead", length(start_ahead)),
+        ("sign_out", sign_out.to_string()),
+        ("protected", protected.to_string()),
+        ("notify", nobody(notify)),
+        ("break_glass", emergency.unwrap_or_else(|| "not offered".to_owned())),
     ]
 }

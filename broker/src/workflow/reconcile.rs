@@ -75,7 +75,7 @@ impl Workflow {
                 continue;
             }
             // A listing lags: what it shows may be ours, and have ended since.
-            match self.ports.directory.look(slot, target.way).await {
+            match self.ports.directory.look(slot.principal, target).await {
                 Ok(Held::By(_)) => {}
                 Ok(Held::Nothing) => continue,
                 Err(_) => {
@@ -86,7 +86,7 @@ impl Workflow {
             if self.ports.journal.holder(slot).await?.is_some() {
                 continue;
             }
-            tracing::warn!(principal = %slot.principal, role = %slot.role_definition, scope = %slot.scope,
+            tracing::warn!(principal = %slot.principal, resource = %slot.resource,
                 "an assignment of a managed role is not on record; it is left alone");
             let note = Note::Drift { slot: *slot, assignment: id.to_string(), at: self.now().latest() };
             if let Err(AppendError::Store(fault)) = self.ports.journal.note(note).await {
@@ -103,7 +103,7 @@ impl Workflow {
             return Ok(true);
         }
         let asked = self.now();
-        match self.ports.directory.look(&listed.slot(), listed.request.asked.target.way).await {
+        match self.ports.directory.look(listed.request.asked.principal, &listed.target).await {
             Err(_) => return Ok(false),
             Ok(Held::By(_)) => {
                 self.forget(listed.id);

@@ -76,15 +76,15 @@ impl Workflow {
             }
             Ok(true) => {}
         }
-        match self.ports.directory.look(&recorded.slot(), recorded.request.asked.target.way).await {
+        match self.ports.directory.look(recorded.request.asked.principal, &recorded.target).await {
             Err(Unreachable { reason, after }) => self.postponed(recorded, reason, after),
             Ok(Held::By(_)) => Change::Refused {
                 reason: "the directory holds this role for you already, and not by this broker".to_owned(),
             },
             // The end is fixed with the intent; time that is lost from here on is not given back.
-            Ok(Held::Nothing) => Change::ActivationBegun {
-                not_after: recorded.request.asked.term.end_from(self.now().earliest()),
-            },
+            Ok(Held::Nothing) => {
+                Change::ActivationBegun { not_after: recorded.term.end_from(self.now().earliest()) }
+            }
         }
     }
 
@@ -125,7 +125,7 @@ impl Workflow {
         let Some(role) = in_force.policy.role(&asked.role) else { return Ok(false) };
         let groups = groups_among(role.eligible.iter().chain(&role.denied));
         let standing = self.standing(asked.principal, &groups).await?;
-        Ok(role.is_offered_to(&standing) && role.target == asked.target)
+        Ok(role.is_offered_to(&standing) && role.target.covers(&recorded.target))
     }
 
     /// Not settled: again after our own delay, or the directory's if that is longer.

@@ -37,14 +37,19 @@ pub(crate) struct Approval {
     approver: Option<Principal>,
     at: Option<Timestamp>,
     comment: Option<String>,
+    own: bool,
+    term_seconds: Option<i64>,
+    scope: Option<String>,
 }
 
 /// A directory role at a scope.
 #[derive(Debug, Serialize)]
 pub(crate) struct DirectoryRole {
     way: String,
-    role_definition_id: String,
-    scope: String,
+    role_definition_id: Option<String>,
+    scope: Option<String>,
+    group_id: Option<String>,
+    relation: Option<String>,
 }
 
 /// What a sign-in must show.
@@ -83,6 +88,25 @@ pub(crate) struct Activation {
     tries: i32,
     held_from: Option<Timestamp>,
     ended_by: Option<Principal>,
+    kind: &'static str,
+    continues: Option<String>,
+    bundle_ids: Vec<String>,
+    asked_term_seconds: i64,
+    asked_scope: String,
+    asked_start: Option<Timestamp>,
+    tokens_may_live_until: Option<Timestamp>,
+    ticket_verdict: Option<&'static str>,
+    review: Option<Review>,
+    sign_out: bool,
+}
+
+/// Whether somebody looks at it after.
+#[derive(Debug, Serialize)]
+pub(crate) struct Review {
+    open: bool,
+    by: Option<Principal>,
+    at: Option<Timestamp>,
+    comment: Option<String>,
 }
 
 /// The policy's offer.
@@ -98,6 +122,12 @@ pub(crate) struct EligibleRole {
     proof: Option<Proof>,
     ticket_required: bool,
     activation: Option<Activation>,
+    ticket_pattern: Option<String>,
+    ticket_system: Option<String>,
+    ticket_checked: bool,
+    own_approval: bool,
+    start_ahead_seconds: i64,
+    sign_out: bool,
 }
 
 /// Many activations.
@@ -309,15 +339,28 @@ impl From<v1::ApprovalRequirement> for Requirement {
 
 impl From<v1::Approval> for Approval {
     fn from(message: v1::Approval) -> Self {
-        let v1::Approval { approver, at, comment } = message;
-        Self { approver: approver.map(Into::into), at: time(at.as_ref()), comment: some(comment) }
+        let v1::Approval { approver, at, comment, own, term_seconds, scope } = message;
+        Self {
+            approver: approver.map(Into::into),
+            at: time(at.as_ref()),
+            comment: some(comment),
+            own,
+            term_seconds: Some(term_seconds).filter(|seconds| *seconds > 0),
+            scope: some(scope),
+        }
     }
 }
 
 impl From<v1::DirectoryRole> for DirectoryRole {
     fn from(message: v1::DirectoryRole) -> Self {
-        let v1::DirectoryRole { way, role_definition_id, scope } = message;
-        Self { way, role_definition_id, scope }
+        let v1::DirectoryRole { way, role_definition_id, scope, group_id, relation } = message;
+        Self {
+            way,
+            role_definition_id: some(role_definition_id),
+            scope: some(scope),
+            group_id: some(group_id),
+            relation: some(relation),
+        }
     }
 }
 
@@ -342,6 +385,15 @@ fn outcome(outcome: v1::Outcome) -> Option<String> {
 impl From<v1::Activation> for Activation {
     fn from(message: v1::Activation) -> Self {
         let (state, outcome) = (state(message.state()), outcome(message.outcome()));
+        let kind = match message.kind() {
+            v1::ActivationKind::Unspecified => "ordinary",
+            v1::ActivationKind::BreakGlass => "break_glass",
+        };
+        let verdict = match message.ticket_verdict() {
+            v1::TicketVerdict::Unspecified => None,
+            v1::TicketVerdict::Confirmed => Some("confirmed"),
+            v1::TicketVerdict::Unanswered => Some("unanswered"),
+        };
         let v1::Activation {
             id,
             principal,
@@ -367,6 +419,16 @@ impl From<v1::Activation> for Activation {
             tries,
             held_from,
             ended_by,
+            kind: _,
+            continues,
+            bundle_ids,
+            asked_term_seconds,
+            asked_scope,
+            asked_start,
+            tokens_may_live_until,
+            ticket_verdict: _,
+            review,
+            sign_out,
         } = message;
         Self {
             id,
@@ -393,7 +455,24 @@ impl From<v1::Activation> for Activation {
             tries,
             held_from: time(held_from.as_ref()),
             ended_by: ended_by.map(Into::into),
+            kind,
+            continues: some(continues),
+            bundle_ids,
+            asked_term_seconds,
+            asked_scope,
+            asked_start: time(asked_start.as_ref()),
+            tokens_may_live_until: time(tokens_may_live_until.as_ref()),
+            ticket_verdict: verdict,
+            review: review.map(Into::into),
+            sign_out,
         }
+    }
+}
+
+impl From<v1::Review> for Review {
+    fn from(message: v1::Review) -> Self {
+        let v1::Review { by, at, comment } = message;
+        Self { open: by.is_none(), by: by.map(Into::into), at: time(at.as_ref()), comment: some(comment) }
     }
 }
 
@@ -410,6 +489,12 @@ impl From<v1::EligibleRole> for EligibleRole {
             proof,
             ticket_required,
             activation,
+            ticket_pattern,
+            ticket_system,
+            ticket_checked,
+            own_approval,
+            start_ahead_seconds,
+            sign_out,
         } = message;
         Self {
             name,
@@ -422,6 +507,12 @@ impl From<v1::EligibleRole> for EligibleRole {
             proof: proof.map(Into::into),
             ticket_required,
             activation: activation.map(Into::into),
+            ticket_pattern: some(ticket_pattern),
+            ticket_system: some(ticket_system),
+            ticket_checked,
+            own_approval,
+            start_ahead_seconds,
+            sign_out,
         }
     }
 }

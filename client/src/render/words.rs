@@ -27,7 +27,7 @@ pub(crate) fn person_short(principal: Option<&v1::Principal>) -> String {
     }
 }
 
-/// Where a role counts.
+/// Where a role counts; empty for a place in a group.
 pub(crate) fn scope(scope: &str) -> String {
     match scope {
         "/" => "the whole tenant".to_owned(),
@@ -37,11 +37,12 @@ pub(crate) fn scope(scope: &str) -> String {
 
 /// The role in the directory, and how it is granted.
 pub(crate) fn directory_role(role: &v1::DirectoryRole) -> String {
-    format!(
-        "role definition {}, granted by way of `{}`",
-        clean_line(&role.role_definition_id),
-        clean_line(&role.way)
-    )
+    let what = if role.group_id.is_empty() {
+        format!("role definition {}", clean_line(&role.role_definition_id))
+    } else {
+        format!("{} of group {}", clean_line(&role.relation), clean_line(&role.group_id))
+    };
+    format!("{what}, granted by way of `{}`", clean_line(&role.way))
 }
 
 /// Who must say yes.
@@ -133,6 +134,7 @@ pub(crate) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Unfinished => "not finished",
         Outcome::RemovedElsewhere => "removed elsewhere",
         Outcome::TakenOver => "continued by another",
+        Outcome::AccountClosed => "taken away, the account being closed",
     }
 }
 
@@ -143,7 +145,8 @@ pub(crate) fn was_held(outcome: Outcome) -> bool {
         | Outcome::Deactivated
         | Outcome::Revoked
         | Outcome::RemovedElsewhere
-        | Outcome::TakenOver => true,
+        | Outcome::TakenOver
+        | Outcome::AccountClosed => true,
         Outcome::Unspecified
         | Outcome::Denied
         | Outcome::Lapsed

@@ -209,6 +209,7 @@ pub(super) fn activation(state: v1::ActivationState) -> v1::Activation {
             way: "assignment".to_owned(),
             role_definition_id: "fdd7a751-b60b-444a-984c-02652fe8fa1c".to_owned(),
             scope: "/".to_owned(),
+            ..v1::DirectoryRole::default()
         }),
         term_seconds: 7200,
         justification: "reset a group".to_owned(),

@@ -25,6 +25,7 @@ fn digest(
             way: way.to_owned(),
             role_definition_id: "fdd7a751-b60b-444a-984c-02652fe8fa1c".to_owned(),
             scope: "/".to_owned(),
+            ..v1::DirectoryRole::default()
         },
         term_seconds,
         justification,

@@ -74,6 +74,7 @@ async fn roles_shows_what_is_offered() {
         proof: prepared.challenge.unwrap().requirement,
         ticket_required: true,
         activation: None,
+        ..v1::EligibleRole::default()
     };
     bench.broker.says(
         "list_eligible_roles",
@@ -103,7 +104,9 @@ async fn roles_shows_what_is_offered() {
         out:       "directory_role": {
         out:         "way": "assignment",
         out:         "role_definition_id": "fdd7a751-b60b-444a-984c-02652fe8fa1c",
-        out:         "scope": "/"
+        out:         "scope": "/",
+        out:         "group_id": null,
+        out:         "relation": null
         out:       },
         out:       "longest_seconds": 28800,
         out:       "usual_seconds": 7200,
@@ -127,7 +130,9 @@ async fn roles_shows_what_is_offered() {
         out:         "directory_role": {
         out:           "way": "assignment",
         out:           "role_definition_id": "fdd7a751-b60b-444a-984c-02652fe8fa1c",
-        out:           "scope": "/"
+        out:           "scope": "/",
+        out:           "group_id": null,
+        out:           "relation": null
         out:         },
         out:         "term_seconds": 7200,
         out:         "justification": "reset a group",
@@ -159,8 +164,24 @@ async fn roles_shows_what_is_offered() {
         out:         "digest": "4b5582102de5a9ed79fcd3c372c07515c2caa56faba570d326f0ccfa86886714",
         out:         "tries": 0,
         out:         "held_from": null,
-        out:         "ended_by": null
-        out:       }
+        out:         "ended_by": null,
+        out:         "kind": "ordinary",
+        out:         "continues": null,
+        out:         "bundle_ids": [],
+        out:         "asked_term_seconds": 0,
+        out:         "asked_scope": "",
+        out:         "asked_start": null,
+        out:         "tokens_may_live_until": null,
+        out:         "ticket_verdict": null,
+        out:         "review": null,
+        out:         "sign_out": false
+        out:       },
+        out:       "ticket_pattern": null,
+        out:       "ticket_system": null,
+        out:       "ticket_checked": false,
+        out:       "own_approval": false,
+        out:       "start_ahead_seconds": 0,
+        out:       "sign_out": false
         out:     }
         out:   ],
         out:   "next_page_token": ""
@@ -211,8 +232,12 @@ async fn list_shows_activations_and_says_when_there_are_none() {
 async fn show_tells_everything_about_one() {
     let bench = Bench::signed_in().await;
     let mut shown = activation(State::Active);
-    shown.approvals =
-        vec![v1::Approval { approver: Some(who(BOB, "Bob")), at: at(-1), comment: "go ahead".to_owned() }];
+    shown.approvals = vec![v1::Approval {
+        approver: Some(who(BOB, "Bob")),
+        at: at(-1),
+        comment: "go ahead".to_owned(),
+        ..v1::Approval::default()
+    }];
     shown.justification = "first line\nsecond line".to_owned();
     bench.broker.says("get_activation", &shown);
     check(&bench, &["show", ID], expect![[r#"
@@ -243,7 +268,9 @@ async fn show_tells_everything_about_one() {
         out:   "directory_role": {
         out:     "way": "assignment",
         out:     "role_definition_id": "fdd7a751-b60b-444a-984c-02652fe8fa1c",
-        out:     "scope": "/"
+        out:     "scope": "/",
+        out:     "group_id": null,
+        out:     "relation": null
         out:   },
         out:   "term_seconds": 7200,
         out:   "justification": "first line\nsecond line",
@@ -276,7 +303,10 @@ async fn show_tells_everything_about_one() {
         out:         "display_name": "Bob"
         out:       },
         out:       "at": "2026-11-20T14:59:00Z",
-        out:       "comment": "go ahead"
+        out:       "comment": "go ahead",
+        out:       "own": false,
+        out:       "term_seconds": null,
+        out:       "scope": null
         out:     }
         out:   ],
         out:   "approvals_needed": 0,
@@ -285,7 +315,17 @@ async fn show_tells_everything_about_one() {
         out:   "digest": "4b5582102de5a9ed79fcd3c372c07515c2caa56faba570d326f0ccfa86886714",
         out:   "tries": 0,
         out:   "held_from": null,
-        out:   "ended_by": null
+        out:   "ended_by": null,
+        out:   "kind": "ordinary",
+        out:   "continues": null,
+        out:   "bundle_ids": [],
+        out:   "asked_term_seconds": 0,
+        out:   "asked_scope": "",
+        out:   "asked_start": null,
+        out:   "tokens_may_live_until": null,
+        out:   "ticket_verdict": null,
+        out:   "review": null,
+        out:   "sign_out": false
         out: }
         exit: 0
     "#]]).await;

@@ -2,10 +2,10 @@
 /// One entry of the record.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Leaf {
-    /// The version of this schema that it was written under: 1.
+    /// The version of this schema that it was written under: 1 or 2.
     #[prost(uint32, tag = "1")]
     pub format: u32,
-    #[prost(oneof = "leaf::Said", tags = "2, 3, 4, 5, 6")]
+    #[prost(oneof = "leaf::Said", tags = "2, 3, 4, 5, 6, 7, 8, 9")]
     pub said: ::core::option::Option<leaf::Said>,
 }
 /// Nested message and enum types in `Leaf`.
@@ -22,6 +22,15 @@ pub mod leaf {
         BrokerRan(super::BrokerRan),
         #[prost(message, tag = "6")]
         DriftSeen(super::DriftSeen),
+        /// Since format 2.
+        #[prost(message, tag = "7")]
+        Frozen(super::Froze),
+        /// Since format 2.
+        #[prost(message, tag = "8")]
+        Thawed(super::Froze),
+        /// Since format 2.
+        #[prost(message, tag = "9")]
+        PolicyProposed(super::PolicyApplied),
     }
 }
 /// Something happened to an activation.
@@ -39,7 +48,7 @@ pub struct ActivationEvent {
     pub by: ::core::option::Option<activation_event::By>,
     #[prost(
         oneof = "activation_event::Change",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27"
     )]
     pub change: ::core::option::Option<activation_event::Change>,
 }
@@ -84,6 +93,15 @@ pub mod activation_event {
         RemovedElsewhere(super::RemovedElsewhere),
         #[prost(message, tag = "24")]
         TakenOver(super::TakenOver),
+        /// Since format 2.
+        #[prost(message, tag = "25")]
+        SignedOut(super::SignedOut),
+        /// Since format 2.
+        #[prost(message, tag = "26")]
+        SignOutFailed(super::SignOutFailed),
+        /// Since format 2.
+        #[prost(message, tag = "27")]
+        Reviewed(super::Reviewed),
     }
 }
 /// The broker itself: time, or an answer of the directory.
@@ -112,6 +130,19 @@ pub struct Request {
     pub proof: ::core::option::Option<ProofShown>,
     #[prost(message, optional, tag = "6")]
     pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Since format 2, to the end.
+    #[prost(bool, tag = "7")]
+    pub break_glass: bool,
+    #[prost(bool, tag = "8")]
+    pub own_approval: bool,
+    #[prost(bool, tag = "9")]
+    pub sign_out: bool,
+    #[prost(bytes = "vec", repeated, tag = "10")]
+    pub bundle: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    #[prost(enumeration = "TicketVerdict", tag = "11")]
+    pub ticket_verdict: i32,
+    #[prost(message, repeated, tag = "12")]
+    pub told: ::prost::alloc::vec::Vec<Subject>,
 }
 /// Exactly what the proof was bound to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -140,10 +171,22 @@ pub struct Asked {
 pub struct Target {
     #[prost(enumeration = "Way", tag = "1")]
     pub way: i32,
+    /// These two for a directory role.
     #[prost(bytes = "vec", tag = "2")]
     pub role_definition: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "3")]
     pub scope: ::core::option::Option<Scope>,
+    /// Or this. Since format 2.
+    #[prost(message, optional, tag = "4")]
+    pub membership: ::core::option::Option<Membership>,
+}
+/// A place in a group.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Membership {
+    #[prost(bytes = "vec", tag = "1")]
+    pub group: ::prost::alloc::vec::Vec<u8>,
+    #[prost(enumeration = "Relation", tag = "2")]
+    pub relation: i32,
 }
 /// Where a directory role counts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -171,10 +214,14 @@ pub struct WholeTenant {}
 pub struct Slot {
     #[prost(message, optional, tag = "1")]
     pub principal: ::core::option::Option<Principal>,
+    /// These two for a directory role.
     #[prost(bytes = "vec", tag = "2")]
     pub role_definition: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "3")]
     pub scope: ::core::option::Option<Scope>,
+    /// Or this. Since format 2.
+    #[prost(message, optional, tag = "4")]
+    pub membership: ::core::option::Option<Membership>,
 }
 /// A ticket in another system, as given.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -239,6 +286,12 @@ pub struct Approval {
     /// Their own id for it.
     #[prost(bytes = "vec", tag = "6")]
     pub request_id: ::prost::alloc::vec::Vec<u8>,
+    /// To how much it was shortened; 0 when it was not. Since format 2.
+    #[prost(uint32, tag = "7")]
+    pub narrowed_term_seconds: u32,
+    /// To what scope it was narrowed, if it was. Since format 2.
+    #[prost(message, optional, tag = "8")]
+    pub narrowed_scope: ::core::option::Option<Scope>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ApprovalSought {
@@ -293,7 +346,7 @@ pub struct Postponed {
 /// Why the broker takes a role away.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Cause {
-    #[prost(oneof = "cause::Why", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "cause::Why", tags = "1, 2, 3, 4, 5")]
     pub why: ::core::option::Option<cause::Why>,
 }
 /// Nested message and enum types in `Cause`.
@@ -308,6 +361,9 @@ pub mod cause {
         Revoked(super::Revoked),
         #[prost(message, tag = "4")]
         Unfinished(super::Unfinished),
+        /// Since format 2.
+        #[prost(message, tag = "5")]
+        AccountClosed(super::AccountClosed),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -330,6 +386,33 @@ pub struct TakenOver {
     #[prost(bytes = "vec", tag = "1")]
     pub by: ::prost::alloc::vec::Vec<u8>,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountClosed {
+    #[prost(bool, tag = "1")]
+    pub deleted: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedOut {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignOutFailed {
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reviewed {
+    #[prost(string, tag = "1")]
+    pub comment: ::prost::alloc::string::String,
+}
+/// Nothing new is granted from then on; or, thawed, it is again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Froze {
+    #[prost(message, optional, tag = "1")]
+    pub by: ::core::option::Option<Principal>,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+}
 /// A policy came into force.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PolicyApplied {
@@ -342,6 +425,9 @@ pub struct PolicyApplied {
     pub by: ::core::option::Option<Principal>,
     #[prost(message, optional, tag = "4")]
     pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The second person, where one was needed. Since format 2.
+    #[prost(message, optional, tag = "5")]
+    pub confirmed_by: ::core::option::Option<Principal>,
 }
 /// An attempt to change something was refused, and nothing changed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -379,6 +465,67 @@ pub struct DriftSeen {
     #[prost(message, optional, tag = "3")]
     pub at: ::core::option::Option<::prost_types::Timestamp>,
 }
+/// What the ticket's own system said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TicketVerdict {
+    /// It was not asked.
+    Unspecified = 0,
+    Confirmed = 1,
+    Unanswered = 2,
+}
+impl TicketVerdict {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TICKET_VERDICT_UNSPECIFIED",
+            Self::Confirmed => "TICKET_VERDICT_CONFIRMED",
+            Self::Unanswered => "TICKET_VERDICT_UNANSWERED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TICKET_VERDICT_UNSPECIFIED" => Some(Self::Unspecified),
+            "TICKET_VERDICT_CONFIRMED" => Some(Self::Confirmed),
+            "TICKET_VERDICT_UNANSWERED" => Some(Self::Unanswered),
+            _ => None,
+        }
+    }
+}
+/// What one can be to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Relation {
+    Unspecified = 0,
+    Member = 1,
+    Owner = 2,
+}
+impl Relation {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RELATION_UNSPECIFIED",
+            Self::Member => "RELATION_MEMBER",
+            Self::Owner => "RELATION_OWNER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RELATION_UNSPECIFIED" => Some(Self::Unspecified),
+            "RELATION_MEMBER" => Some(Self::Member),
+            "RELATION_OWNER" => Some(Self::Owner),
+            _ => None,
+        }
+    }
+}
 /// How the broker grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -386,6 +533,10 @@ pub enum Way {
     Unspecified = 0,
     Pim = 1,
     Assignment = 2,
+    /// Since format 2.
+    Group = 3,
+    /// Since format 2.
+    PimGroup = 4,
 }
 impl Way {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -397,6 +548,8 @@ impl Way {
             Self::Unspecified => "WAY_UNSPECIFIED",
             Self::Pim => "WAY_PIM",
             Self::Assignment => "WAY_ASSIGNMENT",
+            Self::Group => "WAY_GROUP",
+            Self::PimGroup => "WAY_PIM_GROUP",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -405,6 +558,8 @@ impl Way {
             "WAY_UNSPECIFIED" => Some(Self::Unspecified),
             "WAY_PIM" => Some(Self::Pim),
             "WAY_ASSIGNMENT" => Some(Self::Assignment),
+            "WAY_GROUP" => Some(Self::Group),
+            "WAY_PIM_GROUP" => Some(Self::PimGroup),
             _ => None,
         }
     }
@@ -425,6 +580,12 @@ pub struct Applied {
     pub high_water: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "5")]
     pub policy: ::core::option::Option<PolicyInForce>,
+    /// Since when nothing is granted, if so.
+    #[prost(message, optional, tag = "6")]
+    pub freeze: ::core::option::Option<Froze>,
+    /// The policy that waits for a second person, if one does.
+    #[prost(message, optional, tag = "7")]
+    pub proposal: ::core::option::Option<PolicyInForce>,
 }
 /// Where the policy in force stands in the record.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -453,11 +614,25 @@ pub struct Activation {
     /// Who ended it, where it was somebody.
     #[prost(message, optional, tag = "7")]
     pub ended_by: ::core::option::Option<Principal>,
+    /// What approvers left of it.
+    #[prost(uint32, tag = "17")]
+    pub term_seconds: u32,
+    #[prost(message, optional, tag = "18")]
+    pub target: ::core::option::Option<Target>,
+    #[prost(oneof = "activation::Review", tags = "19, 20")]
+    pub review: ::core::option::Option<activation::Review>,
     #[prost(oneof = "activation::State", tags = "10, 11, 12, 13, 14, 15, 16")]
     pub state: ::core::option::Option<activation::State>,
 }
 /// Nested message and enum types in `Activation`.
 pub mod activation {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Review {
+        #[prost(message, tag = "19")]
+        OpenReview(super::OpenReview),
+        #[prost(message, tag = "20")]
+        ClosedReview(super::ClosedReview),
+    }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum State {
         #[prost(message, tag = "10")]
@@ -475,6 +650,19 @@ pub mod activation {
         #[prost(message, tag = "16")]
         Closed(super::InClosed),
     }
+}
+/// Somebody has to look at it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenReview {}
+/// Somebody has.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClosedReview {
+    #[prost(message, optional, tag = "1")]
+    pub by: ::core::option::Option<Principal>,
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "3")]
+    pub comment: ::prost::alloc::string::String,
 }
 /// A step that the directory has to settle.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -94,6 +94,28 @@ pub struct Approval {
     /// What they said with it. May be empty.
     #[prost(string, tag = "3")]
     pub comment: ::prost::alloc::string::String,
+    /// Whether it is the asker's own, which counts only where the role says so.
+    #[prost(bool, tag = "4")]
+    pub own: bool,
+    /// To how many seconds they shortened the term; 0 when they did not.
+    #[prost(int64, tag = "5")]
+    pub term_seconds: i64,
+    /// To what scope they narrowed it; empty when they did not.
+    #[prost(string, tag = "6")]
+    pub scope: ::prost::alloc::string::String,
+}
+/// Whether somebody has to look at a break-glass use after it is over.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Review {
+    /// Who closed it; absent while it is open.
+    #[prost(message, optional, tag = "1")]
+    pub by: ::core::option::Option<Principal>,
+    /// When they did.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What they said.
+    #[prost(string, tag = "3")]
+    pub comment: ::prost::alloc::string::String,
 }
 /// One request and its whole life.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -107,10 +129,10 @@ pub struct Activation {
     /// The eligible role's name.
     #[prost(string, tag = "3")]
     pub role: ::prost::alloc::string::String,
-    /// What it means in the directory.
+    /// What it means in the directory: as asked, or as approvers narrowed it.
     #[prost(message, optional, tag = "4")]
     pub directory_role: ::core::option::Option<DirectoryRole>,
-    /// How long it is held, in seconds, from the moment it begins.
+    /// How long it is held, in seconds, from the moment it begins: as asked, or as approvers shortened it.
     #[prost(int64, tag = "5")]
     pub term_seconds: i64,
     /// Why.
@@ -171,19 +193,57 @@ pub struct Activation {
     /// the end of its term.
     #[prost(message, optional, tag = "24")]
     pub ended_by: ::core::option::Option<Principal>,
+    /// Under which offer.
+    #[prost(enumeration = "ActivationKind", tag = "25")]
+    pub kind: i32,
+    /// The activation whose role this one continues; empty when none.
+    #[prost(string, tag = "26")]
+    pub continues: ::prost::alloc::string::String,
+    /// Everything that was asked for together with it, itself included; empty when it was asked for alone.
+    #[prost(string, repeated, tag = "27")]
+    pub bundle_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The term as it was asked, in seconds: part of the digest.
+    #[prost(int64, tag = "28")]
+    pub asked_term_seconds: i64,
+    /// The scope (or relation) as it was asked: part of the digest.
+    #[prost(string, tag = "29")]
+    pub asked_scope: ::prost::alloc::string::String,
+    /// The start as it was asked: part of the digest; absent when it was to begin at once.
+    #[prost(message, optional, tag = "30")]
+    pub asked_start: ::core::option::Option<::prost_types::Timestamp>,
+    /// Tokens may live until: an access token issued before the role ended may carry it until about then (90
+    /// minutes after; up to 28 hours for clients with continuous access evaluation). While the role is held, by
+    /// its latest end; afterwards by when it was seen gone.
+    #[prost(message, optional, tag = "31")]
+    pub tokens_may_live_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// What the ticket's own system said.
+    #[prost(enumeration = "TicketVerdict", tag = "32")]
+    pub ticket_verdict: i32,
+    /// Present when somebody else has to look at it, or has.
+    #[prost(message, optional, tag = "33")]
+    pub review: ::core::option::Option<Review>,
+    /// Whether the holder's sign-in sessions are revoked with the role.
+    #[prost(bool, tag = "34")]
+    pub sign_out: bool,
 }
-/// A directory role at a scope, and how it is granted.
+/// What is held, and how it is granted: a directory role at a scope, or a place in a group.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DirectoryRole {
-    /// "assignment" or "pim".
+    /// "assignment" or "pim" for a directory role, "group" or "pim-group" for a place in a group.
     #[prost(string, tag = "1")]
     pub way: ::prost::alloc::string::String,
-    /// The role definition's id.
+    /// The role definition's id. Empty for a place in a group.
     #[prost(string, tag = "2")]
     pub role_definition_id: ::prost::alloc::string::String,
-    /// "/", "/administrativeUnits/{id}" or "/{object id}".
+    /// "/", "/administrativeUnits/{id}" or "/{object id}". Empty for a place in a group.
     #[prost(string, tag = "3")]
     pub scope: ::prost::alloc::string::String,
+    /// The group's id. Empty for a directory role.
+    #[prost(string, tag = "4")]
+    pub group_id: ::prost::alloc::string::String,
+    /// "member" or "owner". Empty for a directory role.
+    #[prost(string, tag = "5")]
+    pub relation: ::prost::alloc::string::String,
 }
 /// Where an activation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -264,6 +324,8 @@ pub enum Outcome {
     RemovedElsewhere = 9,
     /// Continued by another activation, which holds it now.
     TakenOver = 10,
+    /// Taken because the holder's account is disabled or gone, and seen gone.
+    AccountClosed = 11,
 }
 impl Outcome {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -283,6 +345,7 @@ impl Outcome {
             Self::Unfinished => "OUTCOME_UNFINISHED",
             Self::RemovedElsewhere => "OUTCOME_REMOVED_ELSEWHERE",
             Self::TakenOver => "OUTCOME_TAKEN_OVER",
+            Self::AccountClosed => "OUTCOME_ACCOUNT_CLOSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -299,6 +362,69 @@ impl Outcome {
             "OUTCOME_UNFINISHED" => Some(Self::Unfinished),
             "OUTCOME_REMOVED_ELSEWHERE" => Some(Self::RemovedElsewhere),
             "OUTCOME_TAKEN_OVER" => Some(Self::TakenOver),
+            "OUTCOME_ACCOUNT_CLOSED" => Some(Self::AccountClosed),
+            _ => None,
+        }
+    }
+}
+/// Under which of a role's offers it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ActivationKind {
+    /// The everyday one.
+    Unspecified = 0,
+    /// The one for emergencies: nobody was asked before, and somebody else looks at it after.
+    BreakGlass = 1,
+}
+impl ActivationKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ACTIVATION_KIND_UNSPECIFIED",
+            Self::BreakGlass => "ACTIVATION_KIND_BREAK_GLASS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ACTIVATION_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "ACTIVATION_KIND_BREAK_GLASS" => Some(Self::BreakGlass),
+            _ => None,
+        }
+    }
+}
+/// What the ticket's own system said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TicketVerdict {
+    /// It was not asked.
+    Unspecified = 0,
+    /// Yes.
+    Confirmed = 1,
+    /// Nothing in time, and the policy lets that pass.
+    Unanswered = 2,
+}
+impl TicketVerdict {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TICKET_VERDICT_UNSPECIFIED",
+            Self::Confirmed => "TICKET_VERDICT_CONFIRMED",
+            Self::Unanswered => "TICKET_VERDICT_UNANSWERED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TICKET_VERDICT_UNSPECIFIED" => Some(Self::Unspecified),
+            "TICKET_VERDICT_CONFIRMED" => Some(Self::Confirmed),
+            "TICKET_VERDICT_UNANSWERED" => Some(Self::Unanswered),
             _ => None,
         }
     }
@@ -760,6 +886,24 @@ pub struct EligibleRole {
     /// The caller's live activation of it, if there is one.
     #[prost(message, optional, tag = "10")]
     pub activation: ::core::option::Option<Activation>,
+    /// What a ticket's number must match as a whole; empty when anything does.
+    #[prost(string, tag = "11")]
+    pub ticket_pattern: ::prost::alloc::string::String,
+    /// The system that a ticket must be in; empty when any will do.
+    #[prost(string, tag = "12")]
+    pub ticket_system: ::prost::alloc::string::String,
+    /// Whether the ticket's own system is asked.
+    #[prost(bool, tag = "13")]
+    pub ticket_checked: bool,
+    /// Whether the asker may count as one of the approvers, where they are among them.
+    #[prost(bool, tag = "14")]
+    pub own_approval: bool,
+    /// How far ahead a start may lie, in seconds.
+    #[prost(int64, tag = "15")]
+    pub start_ahead_seconds: i64,
+    /// Whether the holder's sign-in sessions are revoked with the role.
+    #[prost(bool, tag = "16")]
+    pub sign_out: bool,
 }
 /// Generated client implementations.
 pub mod role_service_client {
@@ -1290,10 +1434,11 @@ pub mod activation_service_client {
         /// Changes nothing; may be called as often as the rate allows.
         ///
         /// The challenge's digest is
-        /// SHA-256("elevate-activation-v1" ‖ tenant_id ‖ object_id ‖ role ‖ way ‖ role_definition_id ‖ scope ‖
+        /// SHA-256("elevate-activation-v1" ‖ tenant_id ‖ object_id ‖ role ‖ way ‖ what ‖ where ‖
         /// term_seconds ‖ starts_at ‖ justification ‖ ticket.number ‖ ticket.system ‖ policy_version ‖ continues)
         /// where every field behind the prefix is four bytes of length (big endian) and its text: numbers in
-        /// decimal, `starts_at` in seconds since 1970, absent fields empty. White space around the
+        /// decimal, `starts_at` in seconds since 1970, absent fields empty. `what` and `where` are
+        /// role_definition_id and scope, or for a place in a group group_id and relation. White space around the
         /// justification and the ticket is dropped first. `starts_at` and `continues` are empty in this
         /// version of the service.
         ///
@@ -1508,10 +1653,11 @@ pub mod activation_service_server {
         /// Changes nothing; may be called as often as the rate allows.
         ///
         /// The challenge's digest is
-        /// SHA-256("elevate-activation-v1" ‖ tenant_id ‖ object_id ‖ role ‖ way ‖ role_definition_id ‖ scope ‖
+        /// SHA-256("elevate-activation-v1" ‖ tenant_id ‖ object_id ‖ role ‖ way ‖ what ‖ where ‖
         /// term_seconds ‖ starts_at ‖ justification ‖ ticket.number ‖ ticket.system ‖ policy_version ‖ continues)
         /// where every field behind the prefix is four bytes of length (big endian) and its text: numbers in
-        /// decimal, `starts_at` in seconds since 1970, absent fields empty. White space around the
+        /// decimal, `starts_at` in seconds since 1970, absent fields empty. `what` and `where` are
+        /// role_definition_id and scope, or for a place in a group group_id and relation. White space around the
         /// justification and the ticket is dropped first. `starts_at` and `continues` are empty in this
         /// version of the service.
         ///

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::names::{ObjectId, Scope, Subject, Target, TenantId, Way};
+use crate::names::{DirectoryRole, ObjectId, Scope, Subject, TenantId};
 use crate::policy::PolicyVersion;
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -27,11 +27,10 @@ pub(crate) fn request(approvers: u8) -> Request {
         asked: Asked {
             principal: person(2),
             role: "groups-admin".parse().unwrap(),
-            target: Target {
-                way: Way::Assignment,
-                role_definition: "fdd7a751-b60b-444a-984c-02652fe8fa1c".parse().unwrap(),
+            target: Target::Assignment(DirectoryRole {
+                definition: "fdd7a751-b60b-444a-984c-02652fe8fa1c".parse().unwrap(),
                 scope: Scope::Tenant,
-            },
+            }),
             term: "1h".parse().unwrap(),
             starts_at: None,
             justification: "a reason".parse().unwrap(),
@@ -49,6 +48,12 @@ pub(crate) fn request(approvers: u8) -> Request {
         approval_window: SignedDuration::from_secs(600),
         proof: shown(),
         at: at(0),
+        kind: Kind::Ordinary,
+        own_approval: false,
+        sign_out: false,
+        bundle: Vec::new(),
+        ticket_verdict: None,
+        told: Vec::new(),
     }
 }
 
@@ -82,6 +87,7 @@ pub(crate) fn approved(by: u128) -> Event {
         at: at(1),
         comment: String::new(),
         request_id: RequestId::from_uuid(Uuid::from_u128(by)),
+        narrowed: Narrowed::NOTHING,
     };
     Event {
         at: at(1),
@@ -293,23 +299,6 @@ fn only_a_request_begins() {
     check(&[requested(0), requested(0)], "an activation that is requested cannot become requested");
 }
 
-#[test]
-fn a_continuing_activation_takes_no_slot_before_it_begins() {
-    let mut first = requested(0);
-    if let Change::Requested(request) = &mut first.change {
-        request.asked.continues = Some(id());
-    }
-    for (events, takes) in [
-        (vec![first.clone()], false),
-        (vec![first.clone(), scheduled()], false),
-        (vec![first, scheduled(), begun()], true),
-        (vec![requested(0)], true),
-        (vec![requested(0), scheduled(), by_broker(1, Change::Withdrawn)], false),
-    ] {
-        assert_eq!(Activation::replay(id(), &events).unwrap().takes_slot(), takes, "{events:?}");
-    }
-}
-
 pub(crate) fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         (0_u8..3).prop_map(requested),
@@ -384,4 +373,111 @@ proptest! {
             prop_assert_eq!(activation.digest, activation.request.asked.digest());
         }
     }
+}
+
+fn narrowing(by: u128, term: Option<&str>, scope: Option<&str>) -> Event {
+    let mut event = approved(by);
+    if let Change::Approved(approval, _) = &mut event.change {
+        approval.narrowed = Narrowed {
+            term: term.map(|term| term.parse().unwrap()),
+            scope: scope.map(|scope| scope.parse().unwrap()),
+        };
+    }
+    event
+}
+
+const UNIT: &str = "/administrativeUnits/00000000-0000-0000-0000-0000000000c1";
+const OTHER_UNIT: &str = "/administrativeUnits/00000000-0000-0000-0000-0000000000c2";
+
+#[test]
+fn an_approver_may_take_off_and_never_add() {
+    for (first, second, expected) in [
+        (narrowing(3, Some("30m"), None), None, "30m at /"),
+        (narrowing(3, Some("1h"), None), None, "1h at /"),
+        (narrowing(3, Some("1h 1s"), None), None, "illegal"),
+        (narrowing(3, None, Some(UNIT)), None, &format!("1h at {UNIT}")),
+        (narrowing(3, Some("10m"), None), Some(narrowing(4, Some("20m"), None)), "illegal"),
+        (narrowing(3, Some("20m"), None), Some(narrowing(4, Some("10m"), None)), "10m at /"),
+        (narrowing(3, None, Some(UNIT)), Some(narrowing(4, None, Some("/"))), "illegal"),
+        (narrowing(3, None, Some(UNIT)), Some(narrowing(4, None, Some(OTHER_UNIT))), "illegal"),
+    ] {
+        let mut events = vec![requested(2), sought(), first];
+        events.extend(second);
+        let said = Activation::replay(id(), &events).map_or_else(
+            |_| "illegal".to_owned(),
+            |activation| format!("{} at {}", activation.term, activation.slot().resource.place()),
+        );
+        assert_eq!(said, expected, "{events:?}");
+    }
+}
+
+fn asked_with(change: impl FnOnce(&mut Request)) -> Event {
+    let mut first = requested(0);
+    if let Change::Requested(request) = &mut first.change {
+        change(request);
+    }
+    first
+}
+
+#[test]
+fn an_own_yes_counts_where_the_role_says_so() {
+    let own = |own_approval| {
+        let mut first = requested(1);
+        if let Change::Requested(request) = &mut first.change {
+            request.own_approval = own_approval;
+        }
+        Activation::replay(id(), &[first, sought(), approved(2)]).map(|activation| activation.still_needed())
+    };
+    assert_eq!(own(true), Ok(0));
+    assert!(own(false).is_err());
+}
+
+#[test]
+fn what_continues_another_takes_no_slot_and_revokes_nothing_before_it_has_taken_over() {
+    let continuing =
+        || asked_with(|request| request.asked.continues = Some(ActivationId::from_uuid(Uuid::from_u128(76))));
+    let replay = |events: &[Event]| {
+        Activation::replay(id(), &[vec![continuing(), scheduled()], events.to_vec()].concat())
+    };
+    assert!(!replay(&[]).unwrap().takes_slot());
+    assert!(!replay(&[begun()]).unwrap().takes_slot());
+    assert!(replay(&[begun(), activated()]).unwrap().takes_slot());
+    assert!(replay(&[begun(), revoking(Cause::Unfinished)]).is_err());
+    assert!(replay(&[begun(), activated(), revoking(Cause::Expired)]).is_ok());
+}
+
+#[test]
+fn a_break_glass_use_is_looked_at_by_somebody_else_after_it_is_over() {
+    let emergency = || asked_with(|request| request.kind = Kind::BreakGlass);
+    let reviewed = |by: u128| Event {
+        at: at(9),
+        by: Actor::Principal(person(by)),
+        change: Change::Reviewed { comment: "as it should be".to_owned() },
+    };
+    let used = [
+        emergency(),
+        scheduled(),
+        begun(),
+        activated(),
+        revoking(Cause::Expired),
+        by_broker(7, Change::Removed),
+    ];
+    assert_eq!(used[0].change.word(), "break-glass");
+    let review = |more: &[Event]| {
+        Activation::replay(id(), &[used.to_vec(), more.to_vec()].concat()).map(|activation| activation.review)
+    };
+    assert_eq!(review(&[]), Ok(Review::Open));
+    assert!(review(&[reviewed(2)]).is_err(), "by the holder");
+    assert!(matches!(review(&[reviewed(3)]), Ok(Review::Closed { by, .. }) if by == person(3)));
+    assert!(review(&[reviewed(3), reviewed(4)]).is_err(), "twice");
+    assert!(
+        Activation::replay(id(), &[used[..4].to_vec(), vec![reviewed(3)]].concat()).is_err(),
+        "while held"
+    );
+    let refused = by_broker(5, Change::Refused { reason: "no".to_owned() });
+    let nothing_granted = [emergency(), scheduled(), begun(), refused];
+    assert_eq!(Activation::replay(id(), &nothing_granted).unwrap().review, Review::NotNeeded);
+    // An everyday activation needs none and takes none.
+    let everyday = [used[1..].to_vec(), vec![reviewed(3)]].concat();
+    assert!(Activation::replay(id(), &[vec![requested(0)], everyday].concat()).is_err());
 }

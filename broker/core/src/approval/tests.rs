@@ -30,6 +30,7 @@ fn yes(n: u128, counts_for: &[usize]) -> Approval {
         at: Timestamp::UNIX_EPOCH,
         comment: String::new(),
         request_id: RequestId::from_uuid(Uuid::from_u128(n)),
+        narrowed: Narrowed::NOTHING,
     }
 }
 
@@ -60,8 +61,15 @@ fn who_may_approve() {
             Err(ApprovalRefusal::NotAnApprover),
         ),
     ] {
-        assert_eq!(may_approve(&rules, &given, asker, &approver), expected, "{approver:?} after {given:?}");
+        assert_eq!(
+            may_approve(&rules, &given, asker, false, &approver),
+            expected,
+            "{approver:?} after {given:?}"
+        );
     }
+    // Where the role says so, an asker who is among the approvers counts, once.
+    assert_eq!(may_approve(&rules, &[], asker, true, &standing(1, &[100])), Ok(vec![0]));
+    assert_eq!(may_approve(&rules, &[], asker, true, &standing(1, &[])), Err(ApprovalRefusal::NotAnApprover));
 }
 
 #[test]

@@ -151,7 +151,7 @@ impl Needs {
         let compared = [
             ("approvals", differs(approvals.as_ref(), &people, ToString::to_string)),
             ("approvers", differs(approvers.as_ref(), &from, list)),
-            ("ticket", differs(ticket.as_ref(), &role.ticket_required, |it| spoken(*it).to_owned())),
+            ("ticket", differs(ticket.as_ref(), &role.ticket.required, |it| spoken(*it).to_owned())),
             ("strength", differs(strength.as_ref(), &role.proof.strength, |it| it.as_str().to_owned())),
             ("context", differs(context.as_ref(), &found_context, ToString::to_string)),
             ("longest", differs(longest.as_ref(), &role.longest, ToString::to_string)),

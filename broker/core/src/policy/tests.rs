@@ -1,7 +1,7 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::names::{Principal, TenantId};
+use crate::names::{Membership, Principal, Relation, TenantId};
 
 const ANN: &str = "00000000-0000-0000-0000-0000000000a1";
 const TEAM: &str = "00000000-0000-0000-0000-0000000000b1";
@@ -54,6 +54,7 @@ fn no_match_means_no() {
 
 #[test]
 fn what_an_offer_admits() {
+    let named = Ticket::new("CHG1", "").unwrap();
     let offered = |text: &str| policy(&simple(text)).roles()[0].clone();
     let pim = |text: &str| policy(&simple(text).replace("\"assignment\"", "\"pim\"")).roles()[0].clone();
     for (offer, asked, ticket, expected) in [
@@ -75,7 +76,7 @@ fn what_an_offer_admits() {
         ),
         (offered("ticket_required = true"), "1h", true, "yes"),
     ] {
-        let said = match offer.admits(asked.parse().unwrap(), ticket) {
+        let said = match offer.admits(asked.parse().unwrap(), ticket.then_some(&named), None) {
             Ok(()) => "yes".to_owned(),
             Err(refusal) => refusal.to_string(),
         };
@@ -87,7 +88,11 @@ fn what_an_offer_admits() {
 fn what_is_not_said_has_the_safe_value() {
     let role = policy(&simple("")).roles()[0].clone();
     assert_eq!(role.title, "groups-admin");
-    assert_eq!(role.target.scope, crate::names::Scope::Tenant);
+    assert_eq!(role.target.resource().place(), "/");
+    assert_eq!(role.ticket, TicketRule::default());
+    assert_eq!(role.start_ahead, SignedDuration::from_hours(24 * 7));
+    assert!(!role.own_approval && !role.sign_out && !role.protected);
+    assert_eq!((role.notify.len(), role.break_glass), (0, None));
     assert_eq!(role.usual, role.longest);
     assert_eq!(role.approval_window, SignedDuration::from_hours(24));
     let proof = ProofRule {
@@ -144,9 +149,9 @@ x = 1
     );
     expect_test::expect![[r#"
         line 2: `role[0].name` is wrong: `Groups Admin` is not a role name (lower-case letters, digits and inner hyphens, at most 64)
-        line 3: `role[0].way` is wrong: `magic` is not a way of granting (`pim` or `assignment`)
-        line 4: `role[0].role_definition` is wrong: `x` is not a role definition id (a GUID such as fdd7a751-b60b-444a-984c-02652fe8fa1c)
-        line 5: `role[0].scope` is wrong: `everywhere` is not a scope (`/`, `/administrativeUnits/{id}` or `/{object id}`)
+        line 3: `role[0].way` is wrong: `magic` is not a way of granting (`pim`, `assignment`, `group` or `pim-group`)
+        line 4: `role[0].role_definition` is not known here; is it misspelt?
+        line 5: `role[0].scope` is not known here; is it misspelt?
         line 6: `role[0].eligible` names nobody
         line 7: `role[0].longest` is wrong: `2 days` means 2days, and a grant lasts from 5s to 1day
         line 9: `role[0].aproval_window` is not known here; is it misspelt?
@@ -200,4 +205,121 @@ fn every_group_that_matters_is_looked_up() {
         groups,
         [TEAM, "00000000-0000-0000-0000-0000000000b2", "00000000-0000-0000-0000-0000000000b3"]
     );
+}
+
+const GROUP_ROLE: &str = "[[role]]\nname = \"ops\"\nway = \"group\"\n\
+    group = \"00000000-0000-0000-0000-0000000000c1\"\n\
+    eligible = [\"group:00000000-0000-0000-0000-0000000000b1\"]\nlongest = \"1h\"\n";
+
+#[test]
+fn a_role_may_be_a_place_in_a_group() {
+    let place = |text: &str| policy(text).roles()[0].target;
+    let membership =
+        |relation| Membership { group: "00000000-0000-0000-0000-0000000000c1".parse().unwrap(), relation };
+    assert_eq!(place(GROUP_ROLE), Target::Group(membership(Relation::Member)));
+    assert_eq!(
+        place(&GROUP_ROLE.replace("way = \"group\"", "way = \"pim-group\"\nrelation = \"owner\"")),
+        Target::PimGroup(membership(Relation::Owner))
+    );
+    for (wrong, said) in [
+        (
+            "role_definition = \"fdd7a751-b60b-444a-984c-02652fe8fa1c\"",
+            "`role[0].role_definition` is not known",
+        ),
+        ("scope = \"/\"", "`role[0].scope` is not known"),
+        ("relation = \"friend\"", "is not a relation to a group (`member` or `owner`)"),
+    ] {
+        let faults = parse(&format!("{GROUP_ROLE}{wrong}\n")).unwrap_err().to_string();
+        assert!(faults.contains(said), "{faults}");
+    }
+    let of_a_role = parse(&simple("group = \"00000000-0000-0000-0000-0000000000c1\"\n")).unwrap_err();
+    assert!(of_a_role.to_string().contains("`role[0].group` is not known"), "{of_a_role}");
+}
+
+#[test]
+fn an_emergency_offer_is_for_named_people_and_shorter() {
+    let with =
+        |table: &str| parse(&simple(&format!("denied = [\"user:{ANN}\"]\n[role.break_glass]\n{table}")));
+    let other = "00000000-0000-0000-0000-0000000000a2";
+    let role = with(&format!("eligible = [\"user:{ANN}\", \"user:{other}\"]\nlongest = \"1h\"\n")).unwrap();
+    let role = &role.roles()[0];
+    let offer = role.break_glass_for(&standing(other, &[])).unwrap();
+    assert_eq!(
+        (offer.longest.to_string().as_str(), offer.proof.strength),
+        ("1h", Strength::PhishingResistant)
+    );
+    assert_eq!(offer.proof.bound, Bound::Nonce);
+    assert!(role.break_glass_for(&standing(ANN, &[])).is_none(), "denied");
+    assert!(role.break_glass_for(&standing("00000000-0000-0000-0000-0000000000a3", &[TEAM])).is_none());
+    for (wrong, said) in [
+        (
+            format!("eligible = [\"group:{TEAM}\"]\nlongest = \"1h\"\n"),
+            "names a group; an emergency is for people who are named",
+        ),
+        (
+            format!("eligible = [\"user:{other}\"]\nlongest = \"9h\"\n"),
+            "is 9h, which is more than the role's own `longest` (8h)",
+        ),
+        (format!("eligible = [\"user:{other}\"]\n"), "`role[0].break_glass.longest` is missing"),
+        (
+            format!("eligible = [\"user:{other}\"]\nlongest = \"1h\"\nbound_by = \"freshness\"\n"),
+            "`role[0].break_glass.bound_by` is not known",
+        ),
+        ("longest = \"1h\"\n".to_owned(), "`role[0].break_glass.eligible` is missing"),
+    ] {
+        let faults = with(&wrong).unwrap_err().to_string();
+        assert!(faults.contains(said), "{faults}");
+    }
+}
+
+#[test]
+fn what_is_said_of_tickets_must_make_sense() {
+    let rule = |text: &str| parse(&simple(text)).map(|policy| policy.roles()[0].ticket.clone());
+    let checked = rule("ticket_check = \"service-now\"\n").unwrap().check.unwrap();
+    assert_eq!((checked.name.as_str(), checked.unanswered), ("service-now", Unanswered::Refuse));
+    let lenient = rule("ticket_check = \"service-now\"\nticket_unanswered = \"allow\"\n").unwrap();
+    assert_eq!(lenient.check.unwrap().unanswered, Unanswered::Allow);
+    for (wrong, said) in [
+        (
+            "ticket_unanswered = \"allow\"\n",
+            "`role[0].ticket_unanswered` says what silence means, and `ticket_check` asks nobody",
+        ),
+        ("ticket_pattern = \"(\"\n", "`role[0].ticket_pattern` is wrong"),
+        ("ticket_check = \"Service Now\"\n", "is not the name of a ticket check"),
+    ] {
+        let faults = rule(wrong).unwrap_err().to_string();
+        assert!(faults.contains(said), "{faults}");
+    }
+}
+
+#[test]
+fn a_start_lies_no_further_ahead_than_the_role_allows() {
+    let role = policy(&simple("start_ahead = \"2h\"\n")).roles()[0].clone();
+    let ahead = |hours| role.admits("1h".parse().unwrap(), None, Some(SignedDuration::from_hours(hours)));
+    assert!(ahead(2).is_ok());
+    assert_eq!(
+        ahead(3).unwrap_err().to_string(),
+        "`groups-admin` may begin at most 2h from now; ask later, or for an earlier start"
+    );
+}
+
+#[test]
+fn a_scope_is_the_offered_one_or_within_it() {
+    let unit = "/administrativeUnits/00000000-0000-0000-0000-0000000000c1";
+    let app = "/00000000-0000-0000-0000-0000000000c2";
+    for (offered, asked, fits) in [
+        ("/", "/", true),
+        ("/", unit, true),
+        ("/", app, true),
+        (unit, unit, true),
+        (unit, "/", false),
+        (unit, app, false),
+        (app, unit, false),
+    ] {
+        let role = policy(&simple(&format!("scope = \"{offered}\"\n"))).roles()[0].clone();
+        let target = role.target_at(Some(asked.parse().unwrap()));
+        assert_eq!(target.is_ok(), fits, "{asked} within {offered}");
+        assert_eq!(target.map_or_else(|_| asked.to_owned(), |target| target.resource().place()), asked);
+    }
+    assert!(policy(GROUP_ROLE).roles()[0].target_at(Some("/".parse().unwrap())).is_err());
 }

@@ -29,10 +29,15 @@ use std::str::FromStr;
 use jiff::SignedDuration;
 
 use super::test::{self, Test, Verdict};
-use super::{AuthContext, Bound, EligibleRole, Policy, ProofRule, Strength};
+use super::{
+    AuthContext, Bound, BreakGlass, CheckName, EligibleRole, Policy, ProofRule, Strength, TicketCheck,
+    TicketRule, Unanswered,
+};
 use crate::approval::ApprovalRequirement;
 use crate::document::{Faults, Places, Table};
-use crate::names::{RoleName, Scope, Subject, Target, Way, is_plain};
+use crate::names::{
+    DirectoryRole, Membership, ObjectId, Relation, RoleName, Scope, Subject, Target, Way, is_plain,
+};
 use crate::term::Term;
 
 /// Everything wrong with a policy's text, each with its line.
@@ -118,9 +123,10 @@ fn role(
     }
     let title: Option<Title> = table.text("title", faults);
     let way: Option<Way> = table.required("way", faults);
-    let role_definition = table.required("role_definition", faults);
-    let scope = if table.has("scope") { table.text("scope", faults) } else { Some(Scope::Tenant) };
-    let eligible = subjects(&mut table, "eligible", faults);
+    let target = way.and_then(|way| target(&mut table, way, faults));
+    let for_emergencies_only = table.has("break_glass") && !table.has("eligible");
+    let eligible =
+        if for_emergencies_only { Some(Vec::new()) } else { subjects(&mut table, "eligible", faults) };
     let denied = if table.has("denied") { subjects(&mut table, "denied", faults) } else { Some(Vec::new()) };
     let longest: Option<Term> = table.required("longest", faults);
     let usual: Option<Term> = if table.has("usual") { table.text("usual", faults) } else { longest };
@@ -131,7 +137,13 @@ fn role(
     }
     let window = Length::within(SignedDuration::from_secs(10), SignedDuration::from_hours(24 * 14));
     let approval_window = window.read(&mut table, "approval_window", SignedDuration::from_hours(24), faults);
-    let ticket_required = table.truth("ticket_required", faults).unwrap_or(false);
+    let ahead = Length::within(SignedDuration::ZERO, SignedDuration::from_hours(24 * 90));
+    let start_ahead = ahead.read(&mut table, "start_ahead", SignedDuration::from_hours(24 * 7), faults);
+    let ticket = ticket(&mut table, faults);
+    let own_approval = table.truth("own_approval", faults).unwrap_or(false);
+    let sign_out = table.truth("sign_out", faults).unwrap_or(false);
+    let protected = table.truth("protected", faults).unwrap_or(false);
+    let notify = if table.has("notify") { subjects(&mut table, "notify", faults) } else { Some(Vec::new()) };
     let approval = table
         .tables("approval", faults)
         .into_iter()
@@ -143,17 +155,24 @@ fn role(
     }
     let proof_table = table.table("proof", faults);
     let proof = proof(proof_table, faults);
-    if way == Some(Way::Pim)
+    let break_glass = if table.has("break_glass") {
+        let emergency = table.table("break_glass", faults);
+        break_glass(emergency, longest, way, faults).map(Some)
+    } else {
+        Some(None)
+    };
+    if way.is_some_and(Way::is_pim)
         && let Some(longest) = longest
         && longest < Term::FIVE_MINUTES
     {
+        let instead = if way == Some(Way::Pim) { "assignment" } else { "group" };
         table.fault(
             faults,
             "longest",
-            "is less than 5m, and Entra PIM ends nothing sooner; use `way = \"assignment\"`",
+            format!("is less than 5m, and Entra PIM ends nothing sooner; use `way = \"{instead}\"`"),
         );
     }
-    if way == Some(Way::Pim)
+    if way.is_some_and(Way::is_pim)
         && let Some(usual) = usual
         && usual < Term::FIVE_MINUTES
         && usual != longest.unwrap_or(usual)
@@ -166,7 +185,7 @@ fn role(
     let role = EligibleRole {
         title: title.map_or_else(|| name.to_string(), |title| title.0),
         name,
-        target: Target { way: way?, role_definition: role_definition?, scope: scope? },
+        target: target?,
         eligible: eligible?,
         denied: denied?,
         longest: longest?,
@@ -174,9 +193,103 @@ fn role(
         approval: approval.into_iter().collect::<Option<_>>()?,
         approval_window: approval_window?,
         proof: proof?,
-        ticket_required,
+        ticket: ticket?,
+        own_approval,
+        start_ahead: start_ahead?,
+        sign_out,
+        protected,
+        notify: notify?,
+        break_glass: break_glass?,
     };
     Some((role, places))
+}
+
+/// What is held: a directory role at a scope, or a place in a group. A key of the other kind stays in the
+/// table, and is a fault there.
+fn target(table: &mut Table, way: Way, faults: &mut Faults) -> Option<Target> {
+    match way {
+        Way::Pim | Way::Assignment => {
+            let definition = table.required("role_definition", faults);
+            let scope = if table.has("scope") { table.text("scope", faults) } else { Some(Scope::Tenant) };
+            let role = DirectoryRole { definition: definition?, scope: scope? };
+            Some(if way == Way::Pim { Target::Pim(role) } else { Target::Assignment(role) })
+        }
+        Way::Group | Way::PimGroup => {
+            let group = table.required("group", faults);
+            let relation =
+                if table.has("relation") { table.text("relation", faults) } else { Some(Relation::Member) };
+            let membership = Membership { group: group?, relation: relation? };
+            Some(if way == Way::Group { Target::Group(membership) } else { Target::PimGroup(membership) })
+        }
+    }
+}
+
+fn ticket(table: &mut Table, faults: &mut Faults) -> Option<TicketRule> {
+    let required = table.truth("ticket_required", faults).unwrap_or(false);
+    let pattern =
+        if table.has("ticket_pattern") { table.text("ticket_pattern", faults).map(Some) } else { Some(None) };
+    let system = if table.has("ticket_system") {
+        table.text::<Title>("ticket_system", faults).map(|system| Some(system.0))
+    } else {
+        Some(None)
+    };
+    let name = if table.has("ticket_check") {
+        table.text::<CheckName>("ticket_check", faults).map(Some)
+    } else {
+        Some(None)
+    };
+    let says_silence = table.has("ticket_unanswered");
+    let unanswered =
+        if says_silence { table.text("ticket_unanswered", faults) } else { Some(Unanswered::Refuse) };
+    if says_silence && matches!(name, Some(None)) {
+        table.fault(faults, "ticket_unanswered", "says what silence means, and `ticket_check` asks nobody");
+    }
+    let check = match (name?, unanswered?) {
+        (Some(name), unanswered) => Some(TicketCheck { name, unanswered }),
+        (None, _) => None,
+    };
+    Some(TicketRule { required, pattern: pattern?, system: system?, check })
+}
+
+fn break_glass(
+    mut table: Table,
+    role_longest: Option<Term>,
+    way: Option<Way>,
+    faults: &mut Faults,
+) -> Option<BreakGlass> {
+    let named = subjects(&mut table, "eligible", faults);
+    let people: Option<Vec<ObjectId>> = named.and_then(|named| {
+        let person = |subject: &Subject| match subject {
+            Subject::User(id) => Some(*id),
+            Subject::Group(_) => None,
+        };
+        let people: Option<_> = named.iter().map(person).collect();
+        if people.is_none() {
+            table.fault(
+                faults,
+                "eligible",
+                "names a group; an emergency is for people who are named: `user:{object id}`",
+            );
+        }
+        people
+    });
+    let longest: Option<Term> = table.required("longest", faults);
+    if let (Some(longest), Some(most)) = (longest, role_longest)
+        && longest > most
+    {
+        let problem = format!("is {longest}, which is more than the role's own `longest` ({most})");
+        table.fault(faults, "longest", problem);
+    }
+    if way.is_some_and(Way::is_pim)
+        && let Some(longest) = longest
+        && longest < Term::FIVE_MINUTES
+    {
+        table.fault(faults, "longest", "is less than 5m, and Entra PIM ends nothing sooner");
+    }
+    let (strength, context, freshness) = sign_in(&mut table, Strength::PhishingResistant, faults);
+    table.finish(faults);
+    let proof = ProofRule { strength, context: context?, freshness: freshness?, bound: Bound::Nonce };
+    Some(BreakGlass { eligible: people?, longest: longest?, proof })
 }
 
 fn requirement(mut table: Table, faults: &mut Faults) -> Option<ApprovalRequirement> {
@@ -198,21 +311,27 @@ fn requirement(mut table: Table, faults: &mut Faults) -> Option<ApprovalRequirem
 }
 
 fn proof(mut table: Table, faults: &mut Faults) -> Option<ProofRule> {
-    let strength = table.text::<WrittenStrength>("strength", faults).map_or(Strength::Mfa, |s| s.0);
+    let (strength, context, freshness) = sign_in(&mut table, Strength::Mfa, faults);
+    let bound = table.text::<WrittenBound>("bound_by", faults).map_or(Bound::Nonce, |b| b.0);
+    table.finish(faults);
+    Some(ProofRule { strength, context: context?, freshness: freshness?, bound })
+}
+
+/// How strong and how fresh a sign-in must be.
+fn sign_in(
+    table: &mut Table,
+    usual: Strength,
+    faults: &mut Faults,
+) -> (Strength, Option<Option<AuthContext>>, Option<SignedDuration>) {
+    let strength = table.text::<WrittenStrength>("strength", faults).map_or(usual, |s| s.0);
     let context = if table.has("context") {
         table.text("context", faults).map(|WrittenContext(context)| Some(context))
     } else {
         Some(None)
     };
-    let freshness = Length::within(SignedDuration::from_secs(10), SignedDuration::from_hours(1)).read(
-        &mut table,
-        "fresh_within",
-        SignedDuration::from_mins(5),
-        faults,
-    );
-    let bound = table.text::<WrittenBound>("bound_by", faults).map_or(Bound::Nonce, |b| b.0);
-    table.finish(faults);
-    Some(ProofRule { strength, context: context?, freshness: freshness?, bound })
+    let within = Length::within(SignedDuration::from_secs(10), SignedDuration::from_hours(1));
+    let freshness = within.read(table, "fresh_within", SignedDuration::from_mins(5), faults);
+    (strength, context, freshness)
 }
 
 /// A list of people that names somebody, nobody twice.
@@ -260,9 +379,7 @@ impl Length {
         match SignedDuration::try_from(*length) {
             Ok(length) if (self.shortest..=self.longest).contains(&length) => Some(length),
             _ => {
-                let shown =
-                    |length: SignedDuration| humantime::format_duration(length.unsigned_abs()).to_string();
-                let range = format!("from {} to {}", shown(self.shortest), shown(self.longest));
+                let range = format!("from {} to {}", super::shown(self.shortest), super::shown(self.longest));
                 table.fault(faults, key, format!("means {length}, and must be {range}"));
                 None
             }

@@ -7,7 +7,7 @@
 //! not in it, such as a custom role, is unknown, which is not harmless.
 
 use super::EligibleRole;
-use crate::names::{RoleDefinitionId, Scope};
+use crate::names::{DirectoryRole, Resource, RoleDefinitionId, Scope};
 
 /// How near a role is to the whole tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,7 +65,10 @@ impl EligibleRole {
     /// What is known of the role behind this offer. Of a custom role nothing is, nor of what a group leads to;
     /// nor is a role counted here that does not reach beyond a unit or one object.
     pub fn power(&self) -> Option<&'static Power> {
-        (self.target.scope == Scope::Tenant).then(|| power(self.target.role_definition)).flatten()
+        match self.target.resource() {
+            Resource::Role(DirectoryRole { definition, scope: Scope::Tenant }) => power(definition),
+            Resource::Role(_) | Resource::Group(_) => None,
+        }
     }
 }
 

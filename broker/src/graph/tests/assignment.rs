@@ -181,13 +181,13 @@ async fn looking_reads_all_pages_and_matches_role_and_scope() {
         "GET roleAssignments?page=2",
         value(&[held_by(OURS, &ANN.to_uppercase(), GROUPS_ADMIN, "/")]),
     );
-    assert_eq!(graph.look(&slot(), WAY).await, Ok(Held::By(id(OURS))));
+    assert_eq!(graph.look(slot().principal, &target(WAY)).await, Ok(Held::By(id(OURS))));
     for seen in stub.is_done() {
         assert_eq!(seen.header("consistencylevel"), None);
     }
 
     stub.expect(list(), nothing());
-    assert_eq!(graph.look(&slot(), WAY).await, Ok(Held::Nothing));
+    assert_eq!(graph.look(slot().principal, &target(WAY)).await, Ok(Held::Nothing));
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn a_listing_that_is_not_whole_is_no_listing() {
     ] {
         let Bench { stub, graph, .. } = bench().await;
         stub.expect(list(), broken.clone());
-        assert!(graph.look(&slot(), WAY).await.is_err(), "{broken:?}");
+        assert!(graph.look(slot().principal, &target(WAY)).await.is_err(), "{broken:?}");
         stub.is_done();
     }
 }
@@ -216,7 +216,7 @@ async fn a_listing_without_an_end_is_given_up() {
     for _ in 1..200 {
         stub.expect("GET again", page.clone());
     }
-    assert!(graph.look(&slot(), WAY).await.unwrap_err().reason.contains("pages"));
+    assert!(graph.look(slot().principal, &target(WAY)).await.unwrap_err().reason.contains("pages"));
     stub.is_done();
 }
 
@@ -412,7 +412,7 @@ async fn another_tenants_slots_are_never_touched() {
     let stub = Stub::start().await;
     let foreign = Settings { tenant: BEN.parse().unwrap(), ..settings(&stub) };
     let graph = Graph::new(foreign, http(), ManualClock::new()).unwrap();
-    assert!(graph.look(&slot(), WAY).await.is_err());
+    assert!(graph.look(slot().principal, &target(WAY)).await.is_err());
     assert!(matches!(graph.grant(&first_try(WAY)).await, GrantAnswer::Refused(_)));
     assert!(wait_of(&graph.revoke(&revocation(WAY, Some(OURS))).await).is_some());
     stub.is_done();

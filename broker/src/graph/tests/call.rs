@@ -79,7 +79,7 @@ fn retry_after_is_read_as_seconds_fractions_and_dates() {
 async fn a_token_that_graph_does_not_take_is_fetched_anew_once() {
     let Bench { stub, graph, .. } = bench().await;
     stub.expect(list(), problem(401, "InvalidAuthenticationToken")).expect(list(), nothing());
-    assert!(graph.look(&slot(), Way::Assignment).await.is_ok());
+    assert!(graph.look(slot().principal, &target(Way::Assignment)).await.is_ok());
     let seen = stub.is_done();
     assert_eq!(seen[0].header("authorization"), Some("Bearer token-1"));
     assert_eq!(seen[1].header("authorization"), Some("Bearer token-2"));
@@ -99,7 +99,7 @@ async fn no_answer_is_waited_for_longer_than_the_deadline() {
     let Bench { stub, graph, .. } = bench().await;
     stub.token(silence());
     let began = tokio::time::Instant::now();
-    let fault = graph.look(&slot(), Way::Assignment).await.unwrap_err();
+    let fault = graph.look(slot().principal, &target(Way::Assignment)).await.unwrap_err();
     assert_eq!(fault.reason, "the token endpoint: no answer in time");
     assert!(began.elapsed() < Duration::from_secs(21), "{:?}", began.elapsed());
 }
@@ -109,7 +109,7 @@ async fn each_call_has_its_own_id_and_says_how_urgent_it_is() {
     let Bench { stub, graph, .. } = bench().await;
     stub.expect(list(), nothing()).expect(list(), nothing());
     for _ in 0..2 {
-        graph.look(&slot(), Way::Assignment).await.unwrap();
+        graph.look(slot().principal, &target(Way::Assignment)).await.unwrap();
     }
     let seen = stub.is_done();
     let ids: Vec<_> = seen.iter().map(|seen| seen.header("client-request-id").unwrap()).collect();
@@ -123,9 +123,9 @@ async fn each_call_has_its_own_id_and_says_how_urgent_it_is() {
 async fn what_graph_told_to_wait_is_not_asked_before() {
     let Bench { stub, clock, graph } = bench().await;
     stub.expect(list(), problem(429, "TooManyRequests").with("retry-after", "90"));
-    let fault = graph.look(&slot(), Way::Assignment).await.unwrap_err();
+    let fault = graph.look(slot().principal, &target(Way::Assignment)).await.unwrap_err();
     assert_eq!(fault.after, Some(Duration::from_secs(90)));
-    let fault = graph.look(&slot(), Way::Assignment).await.unwrap_err();
+    let fault = graph.look(slot().principal, &target(Way::Assignment)).await.unwrap_err();
     assert_eq!(fault.after, Some(Duration::from_secs(90)), "nothing was sent");
     stub.is_done();
 
@@ -136,7 +136,7 @@ async fn what_graph_told_to_wait_is_not_asked_before() {
 
     clock.advance(90);
     stub.expect(list(), nothing());
-    assert!(graph.look(&slot(), Way::Assignment).await.is_ok());
+    assert!(graph.look(slot().principal, &target(Way::Assignment)).await.is_ok());
     stub.is_done();
 }
 
@@ -150,9 +150,9 @@ async fn the_meter_and_the_witness_can_be_read() {
         .expect(list(), lost());
     graph.grant(&first_try(Way::Assignment)).await;
     clock.advance(0);
-    let _ = graph.look(&slot(), Way::Assignment).await;
+    let _ = graph.look(slot().principal, &target(Way::Assignment)).await;
     assert_eq!(graph.witness().map(|witness| witness.said), Some(at(7)));
-    let _ = graph.look(&slot(), Way::Assignment).await;
+    let _ = graph.look(slot().principal, &target(Way::Assignment)).await;
     assert_eq!(graph.witness().map(|witness| witness.said), Some(at(7)), "no reply says nothing");
     let meter = graph.meter();
     assert_eq!(

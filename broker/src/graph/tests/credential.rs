@@ -23,7 +23,7 @@ fn form(seen: &Seen) -> Vec<(String, String)> {
 
 async fn looked(graph: &Graph, stub: &Stub) -> bool {
     stub.expect(format!("GET roleAssignments?$filter=principalId eq '{ANN}'"), nothing());
-    let is_ok = graph.look(&slot(), Way::Assignment).await.is_ok();
+    let is_ok = graph.look(slot().principal, &target(Way::Assignment)).await.is_ok();
     if !is_ok {
         stub.script.lock().unwrap().steps.clear();
     }
@@ -227,7 +227,7 @@ async fn what_is_no_token_is_not_used() {
     ] {
         let Bench { stub, graph, .. } = bench().await;
         stub.token(answer.clone());
-        let fault = graph.look(&slot(), Way::Assignment).await.unwrap_err();
+        let fault = graph.look(slot().principal, &target(Way::Assignment)).await.unwrap_err();
         assert!(fault.reason.contains("token endpoint"), "{answer:?}: {}", fault.reason);
         assert!(!fault.reason.contains("s3cr3t"), "{}", fault.reason);
         assert!(stub.is_done().is_empty());

@@ -43,7 +43,7 @@ impl Federated {
 
     async fn look(&self) -> Result<(), String> {
         self.stub.expect(format!("GET roleAssignments?$filter=principalId eq '{ANN}'"), nothing());
-        let looked = self.graph.look(&slot(), Way::Assignment).await;
+        let looked = self.graph.look(slot().principal, &target(Way::Assignment)).await;
         self.stub.script.lock().unwrap().steps.clear();
         looked.map(|_| ()).map_err(|fault| fault.reason)
     }

@@ -29,7 +29,7 @@ async fn bench(source: fn(&Stub) -> Source, user_assigned: Option<&str>) -> Benc
 impl Bench {
     async fn look(&self) -> Result<(), (String, Option<u64>)> {
         self.stub.expect(format!("GET roleAssignments?$filter=principalId eq '{ANN}'"), nothing());
-        let looked = self.graph.look(&slot(), Way::Assignment).await;
+        let looked = self.graph.look(slot().principal, &target(Way::Assignment)).await;
         self.stub.script.lock().unwrap().steps.clear();
         looked.map(|_| ()).map_err(|fault| (fault.reason, fault.after.map(|after| after.as_secs())))
     }

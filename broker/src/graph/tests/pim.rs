@@ -230,12 +230,12 @@ async fn a_role_counts_as_held_when_it_is_active_or_may_become_so() {
     for (shown, wanted) in [(instance(THEIRS), THEIRS), (outside_pim, "origin-1")] {
         let Bench { stub, graph, .. } = bench().await;
         stub.expect(instances(), value(&[shown]));
-        assert_eq!(graph.look(&slot(), WAY).await, Ok(Held::By(id(wanted))));
+        assert_eq!(graph.look(slot().principal, &target(WAY)).await, Ok(Held::By(id(wanted))));
         stub.is_done();
     }
     let Bench { stub, graph, .. } = bench().await;
     stub.expect(instances(), nothing()).expect(assignments(), value(&[assignment()]));
-    assert_eq!(graph.look(&slot(), WAY).await, Ok(Held::By(id("origin-1"))));
+    assert_eq!(graph.look(slot().principal, &target(WAY)).await, Ok(Held::By(id("origin-1"))));
     for (asked_for, wanted) in [
         (vec![theirs("Granted")], Held::By(id(THEIRS))),
         (vec![theirs("PendingProvisioning")], Held::By(id(THEIRS))),
@@ -244,12 +244,12 @@ async fn a_role_counts_as_held_when_it_is_active_or_may_become_so() {
         stub.expect(instances(), value(std::slice::from_ref(&through_a_group)))
             .expect(assignments(), nothing())
             .expect(requests(), value(&asked_for));
-        assert_eq!(graph.look(&slot(), WAY).await, Ok(wanted));
+        assert_eq!(graph.look(slot().principal, &target(WAY)).await, Ok(wanted));
     }
     stub.expect(instances(), nothing())
         .expect(assignments(), nothing())
         .expect(requests(), problem(500, "x"));
-    assert!(graph.look(&slot(), WAY).await.is_err());
+    assert!(graph.look(slot().principal, &target(WAY)).await.is_err());
     stub.is_done();
 }
 

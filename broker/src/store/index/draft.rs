@@ -1,6 +1,6 @@
 //! What is to be added: decided against the index and what was admitted before it in the same group.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use elevate_core::activation::{Activation, Change, Event, IllegalEvent, ProofShown};
 use elevate_core::names::ActivationId;
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::keys::{Changes, entries_of, id_in, key, request_key, slot_key, time_key, unsealed};
 use super::{Answer, Applied, Broken, Index, SCHEMA};
-use crate::ports::journal::{AppendError, Note, Position, Said, StoreFault};
+use crate::ports::journal::{Append, AppendError, Note, Position, Said, StoreFault};
 use crate::store::record::{self, Unreadable};
 use crate::store::tree::Tree;
 
@@ -47,13 +47,48 @@ impl<'i> Draft<'i> {
         &self.applied.tree
     }
 
-    /// Decides on an append: its leaves, and what the activation then is. Refused, nothing has changed.
+    /// Decides on appends that are one: their leaves, and what the activations then are. Refused, nothing
+    /// has changed.
     pub(in crate::store) fn admit(
         &mut self,
-        id: ActivationId,
-        expected: u64,
-        events: &[Event],
+        appends: &[Append],
+    ) -> Result<(Vec<Vec<u8>>, Vec<Activation>), Denied> {
+        // One alone changes nothing before it is admitted.
+        let saved = (appends.len() > 1).then(|| (self.changes.clone(), self.applied.clone()));
+        let mut together =
+            Together { ids: appends.iter().map(|append| append.id).collect(), marks: HashMap::new() };
+        let (mut leaves, mut now) = (Vec::new(), Vec::new());
+        for append in appends {
+            match self.admit_one(append, &mut together) {
+                Ok((more, activation)) => {
+                    leaves.extend(more);
+                    now.push(activation);
+                }
+                Err(denied) => {
+                    if let Some((changes, applied)) = saved {
+                        (self.changes, self.applied) = (changes, applied);
+                    }
+                    return Err(denied);
+                }
+            }
+        }
+        let (bytes, most) = (leaves.iter().map(Vec::len).sum(), record::POLICY_MAX);
+        if bytes > most {
+            if let Some((changes, applied)) = saved {
+                (self.changes, self.applied) = (changes, applied);
+            }
+            return Err(AppendError::TooLarge { bytes, most }.into());
+        }
+        Ok((leaves, now))
+    }
+
+    fn admit_one(
+        &mut self,
+        append: &Append,
+        together: &mut Together,
     ) -> Result<(Vec<Vec<u8>>, Activation), Denied> {
+        let Append { id, expected, events } = append;
+        let (id, expected) = (*id, *expected);
         let before = self.activation(id)?;
         let is = before.as_ref().map_or(0, |activation| activation.version);
         if is != expected {
@@ -62,7 +97,6 @@ impl<'i> Draft<'i> {
         let mut now = before.clone();
         let mut used = HashSet::new();
         let mut leaves = Vec::new();
-        let mut bytes = 0_usize;
         for event in events {
             let next = match now {
                 None => Activation::open(id, event)?,
@@ -70,8 +104,10 @@ impl<'i> Draft<'i> {
             };
             if let Change::Requested(request) = &event.change {
                 let key = request_key(request.asked.principal, request.request_id);
-                if let Some(by) = self.get(&key)? {
-                    return Err(AppendError::RequestIdUsed { by: id_in(&by)? }.into());
+                if let Some(by) = self.get(&key)?.map(|by| id_in(&by)).transpose()?
+                    && !together.ids.contains(&by)
+                {
+                    return Err(AppendError::RequestIdUsed { by }.into());
                 }
             }
             if next.takes_slot()
@@ -83,18 +119,15 @@ impl<'i> Draft<'i> {
                 }
             }
             for mark in proof_of(event).into_iter().flat_map(proof_marks) {
-                if self.get(&key(b'p', &[&mark]))?.is_some() || !used.insert(mark) {
+                let by_another = together.marks.get(&mark).is_some_and(|by| *by != id);
+                let counted = !by_another && self.get(&key(b'p', &[&mark]))?.is_some();
+                if counted || !used.insert(mark) {
                     return Err(AppendError::ProofUsed.into());
                 }
             }
             let leaf = encoded(&Said::Activation { id, version: next.version, event: event.clone() })?;
-            bytes = bytes.saturating_add(leaf.len());
             leaves.push(leaf);
             now = Some(next);
-        }
-        let most = record::POLICY_MAX;
-        if bytes > most {
-            return Err(AppendError::TooLarge { bytes, most }.into());
         }
         let Some(now) = now.filter(|_| !events.is_empty()) else {
             let state = before.as_ref().map_or("not asked for", |activation| activation.state.word());
@@ -104,6 +137,9 @@ impl<'i> Draft<'i> {
         for (leaf, event) in leaves.iter().zip(events) {
             self.pass(leaf, event.at, proof_of(event));
         }
+        for mark in used {
+            together.marks.entry(mark).or_insert(id);
+        }
         Ok((leaves, now))
     }
 
@@ -111,7 +147,7 @@ impl<'i> Draft<'i> {
     pub(in crate::store) fn admit_note(&mut self, note: Note) -> Result<(Vec<u8>, Position), Denied> {
         let at = note.at();
         let position = Position(self.size());
-        if let Note::PolicyApplied(policy) = &note {
+        if let Note::PolicyApplied(policy) | Note::PolicyProposed(policy) = &note {
             let is = self.applied.policy.map_or(PolicyVersion(0), |(version, _)| version);
             if policy.version != is.next() {
                 // The version it was decided on is the one before its own.
@@ -119,12 +155,9 @@ impl<'i> Draft<'i> {
                     AppendError::Conflict { expected: policy.version.0.saturating_sub(1), is: is.0 }.into()
                 );
             }
-            let leaf = encoded(&Said::Note(note.clone()))?;
-            self.applied.policy = Some((policy.version, position));
-            self.pass(&leaf, at, None);
-            return Ok((leaf, position));
         }
-        let leaf = encoded(&Said::Note(note))?;
+        let leaf = encoded(&Said::Note(note.clone()))?;
+        self.applied.learn(&note, position);
         self.pass(&leaf, at, None);
         Ok((leaf, position))
     }
@@ -146,9 +179,7 @@ impl<'i> Draft<'i> {
                 self.pass(leaf, event.at, proof_of(&event));
             }
             Said::Note(note) => {
-                if let Note::PolicyApplied(policy) = &note {
-                    self.applied.policy = Some((policy.version, Position(self.size())));
-                }
+                self.applied.learn(&note, Position(self.size()));
                 self.pass(leaf, note.at(), None);
             }
         }
@@ -233,20 +264,29 @@ impl<'i> Draft<'i> {
 
     pub(super) fn finish(mut self) -> Answer<(Changes, Applied)> {
         self.forget()?;
-        let Applied { tree, high_water, policy } = &self.applied;
+        let Applied { tree, high_water, policy, proposal, freeze } = &self.applied;
+        let stands = |(version, position): (PolicyVersion, Position)| stored::PolicyInForce {
+            version: version.0,
+            position: position.0,
+        };
         let form = stored::Applied {
             schema: SCHEMA,
             size: tree.size(),
             subtrees: tree.subtrees().iter().map(|root| root.0.to_vec()).collect(),
             high_water: high_water.map(record::time_form),
-            policy: policy.map(|(version, position)| stored::PolicyInForce {
-                version: version.0,
-                position: position.0,
-            }),
+            policy: policy.map(stands),
+            freeze: freeze.as_ref().map(record::freeze_form),
+            proposal: proposal.map(stands),
         };
         self.changes.insert(b"m".to_vec(), Some(form.encode_to_vec()));
         Ok((self.changes, self.applied))
     }
+}
+
+/// What appends that are one share: a proof that one of them used counts for the others too.
+struct Together {
+    ids: HashSet<ActivationId>,
+    marks: HashMap<[u8; 32], ActivationId>,
 }
 
 /// Why a draft did not admit something.

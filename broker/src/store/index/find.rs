@@ -84,6 +84,7 @@ impl Index {
         let limit = page.limit.clamp(1, PAGE_MAX);
         let list = match filter {
             Filter { awaiting_only: true, .. } => vec![b'v'],
+            Filter { unreviewed_only: true, .. } => vec![b'o'],
             Filter { principal: Some(principal), .. } => principal_key(*principal),
             Filter { live_only: true, .. } => vec![b'l'],
             Filter { role: Some(role), .. } => role_key(role.as_str()),

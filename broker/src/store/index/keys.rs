@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use elevate_core::activation::{Activation, State};
+use elevate_core::activation::{Activation, Review, State};
 use elevate_core::due::wake_at;
-use elevate_core::names::{ActivationId, Principal, RequestId, Scope, Slot};
+use elevate_core::names::{
+    ActivationId, DirectoryRole, Membership, Principal, Relation, RequestId, Resource, Scope, Slot,
+};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -25,8 +27,14 @@ pub(super) fn entries_of(activation: &Activation) -> Answer<BTreeMap<Key, Vec<u8
         (key(b'a', &[id]), record::snapshot(activation)?),
         ([principal_key(asked.principal).as_slice(), id].concat(), card.clone()),
         ([role_key(asked.role.as_str()).as_slice(), id].concat(), card.clone()),
-        (request_key(asked.principal, activation.request.request_id), id.to_vec()),
     ]);
+    // What was asked for together is found by its first.
+    if activation.request.bundle.first().is_none_or(|lead| *lead == activation.id) {
+        entries.insert(request_key(asked.principal, activation.request.request_id), id.to_vec());
+    }
+    if activation.review == Review::Open {
+        entries.insert(key(b'o', &[id]), card.clone());
+    }
     if activation.is_live() {
         entries.insert(key(b'l', &[id]), card.clone());
     }
@@ -42,7 +50,7 @@ pub(super) fn entries_of(activation: &Activation) -> Answer<BTreeMap<Key, Vec<u8
     Ok(entries)
 }
 
-/// The first byte of a closed one's card. A live one's is the place of its word in [`State::LIVE_WORDS`].
+/// The first byte of a closed one's card; the second says whether somebody still has to look at it. A live one's is the place of its word in [`State::LIVE_WORDS`].
 const CLOSED: u8 = 6;
 
 /// What a filter asks about.
@@ -58,24 +66,32 @@ pub(super) fn card(activation: &Activation) -> Vec<u8> {
     };
     let asked = &activation.request.asked;
     let Principal { tenant, object } = asked.principal;
-    [&[state], tenant.uuid().as_bytes().as_slice(), object.uuid().as_bytes(), asked.role.as_str().as_bytes()]
-        .concat()
+    let unreviewed = u8::from(activation.review == Review::Open);
+    [
+        &[state, unreviewed],
+        tenant.uuid().as_bytes().as_slice(),
+        object.uuid().as_bytes(),
+        asked.role.as_str().as_bytes(),
+    ]
+    .concat()
 }
 
 pub(super) fn fits_card(filter: &Filter, card: &[u8]) -> bool {
-    let Filter { principal, role, live_only, awaiting_only } = filter;
-    let Some(((state, who), what)) =
-        card.split_first_chunk::<33>().map(|(head, role)| (head.split_at(1), role))
+    let Filter { principal, role, live_only, awaiting_only, unreviewed_only } = filter;
+    let Some(((flags, who), what)) =
+        card.split_first_chunk::<34>().map(|(head, role)| (head.split_at(2), role))
     else {
         return false;
     };
+    let [state, unreviewed] = flags else { return false };
     let same_principal = |principal: &Principal| {
         who == [principal.tenant.uuid().as_bytes().as_slice(), principal.object.uuid().as_bytes()].concat()
     };
     principal.as_ref().is_none_or(same_principal)
         && role.as_ref().is_none_or(|role| what == role.as_str().as_bytes())
-        && !(*live_only && state == [CLOSED])
-        && !(*awaiting_only && state != [1])
+        && !(*live_only && *state == CLOSED)
+        && !(*awaiting_only && *state != 1)
+        && !(*unreviewed_only && *unreviewed == 0)
 }
 
 pub(super) fn key(kind: u8, parts: &[&[u8]]) -> Key {
@@ -98,18 +114,20 @@ pub(super) fn request_key(principal: Principal, request: RequestId) -> Key {
 }
 
 pub(super) fn slot_key(slot: &Slot) -> Key {
-    let Slot { principal: Principal { tenant, object }, role_definition, scope } = slot;
-    let (kind, at) = match scope {
-        Scope::Tenant => (0, Uuid::nil()),
-        Scope::AdministrativeUnit(id) => (1, id.uuid()),
-        Scope::Object(id) => (2, id.uuid()),
+    let Slot { principal: Principal { tenant, object }, resource } = slot;
+    let (kind, at) = match resource {
+        Resource::Role(DirectoryRole { scope: Scope::Tenant, .. }) => (0, Uuid::nil()),
+        Resource::Role(DirectoryRole { scope: Scope::AdministrativeUnit(id), .. }) => (1, id.uuid()),
+        Resource::Role(DirectoryRole { scope: Scope::Object(id), .. }) => (2, id.uuid()),
+        Resource::Group(Membership { relation: Relation::Member, .. }) => (3, Uuid::nil()),
+        Resource::Group(Membership { relation: Relation::Owner, .. }) => (4, Uuid::nil()),
     };
     key(
         b's',
         &[
             tenant.uuid().as_bytes(),
             object.uuid().as_bytes(),
-            role_definition.uuid().as_bytes(),
+            resource.id().as_bytes(),
             &[kind],
             at.as_bytes(),
         ],

@@ -1,18 +1,19 @@
 //! Leaves: what the log keeps, for ever in these bytes.
 
 use elevate_core::activation::{Actor, Change, Event};
-use elevate_core::names::{ActivationId, RoleDefinitionId, Slot};
+use elevate_core::names::{ActivationId, Slot};
 use elevate_core::policy::PolicyVersion;
 use elevate_proto::record::v1 as stored;
 
 use super::parts::{
-    approval_form, approval_in, cause_form, cause_in, id_form, id_in, parsed, principal_form, principal_in,
-    proof_form, proof_in, request_form, request_in, scope_form, scope_in, time_form, time_in,
+    approval_form, approval_in, cause_form, cause_in, freeze_form, freeze_in, id_form, id_in, parsed,
+    principal_form, principal_in, proof_form, proof_in, request_form, request_in, resource_form, resource_in,
+    time_form, time_in,
 };
-use super::{FORMAT, Read, Unreadable};
+use super::{Read, Unreadable};
 use crate::ports::journal::{AppliedPolicy, Note, Said};
 
-pub(super) fn leaf_form(said: &Said) -> Read<stored::Leaf> {
+pub(super) fn leaf_form(said: &Said, format: u32) -> Read<stored::Leaf> {
     let said = match said {
         Said::Activation { id, version, event } => {
             let Event { at, by, change } = event;
@@ -26,7 +27,7 @@ pub(super) fn leaf_form(said: &Said) -> Read<stored::Leaf> {
         }
         Said::Note(note) => note_form(note),
     };
-    Ok(stored::Leaf { format: FORMAT, said: Some(said) })
+    Ok(stored::Leaf { format, said: Some(said) })
 }
 
 pub(super) fn said_in(form: stored::Leaf) -> Read<Said> {
@@ -41,15 +42,7 @@ pub(super) fn said_in(form: stored::Leaf) -> Read<Said> {
             };
             Ok(Said::Activation { id: ActivationId::from_uuid(id_in(&activation)?), version, event })
         }
-        stored::leaf::Said::PolicyApplied(form) => {
-            let stored::PolicyApplied { version, text, by, at } = form;
-            Ok(Said::Note(Note::PolicyApplied(AppliedPolicy {
-                version: PolicyVersion(version),
-                text,
-                by: principal_in(by)?,
-                at: time_in(at)?,
-            })))
-        }
+        stored::leaf::Said::PolicyApplied(form) => Ok(Said::Note(Note::PolicyApplied(policy_in(form)?))),
         stored::leaf::Said::AttemptRefused(form) => {
             let stored::AttemptRefused { caller, attempt, reason, role, activation, at } = form;
             Ok(Said::Note(Note::Refused {
@@ -70,19 +63,18 @@ pub(super) fn said_in(form: stored::Leaf) -> Read<Said> {
             let slot = slot_in(slot.ok_or(Unreadable::Faulty("a drift without a slot"))?)?;
             Ok(Said::Note(Note::Drift { slot, assignment, at: time_in(at)? }))
         }
+        stored::leaf::Said::Frozen(form) => Ok(Said::Note(Note::Frozen(freeze_in(form)?))),
+        stored::leaf::Said::Thawed(form) => Ok(Said::Note(Note::Thawed(freeze_in(form)?))),
+        stored::leaf::Said::PolicyProposed(form) => Ok(Said::Note(Note::PolicyProposed(policy_in(form)?))),
     }
 }
 
 fn note_form(note: &Note) -> stored::leaf::Said {
     match note {
-        Note::PolicyApplied(AppliedPolicy { version, text, by, at }) => {
-            stored::leaf::Said::PolicyApplied(stored::PolicyApplied {
-                version: version.0,
-                text: text.clone(),
-                by: Some(principal_form(*by)),
-                at: Some(time_form(*at)),
-            })
-        }
+        Note::PolicyApplied(policy) => stored::leaf::Said::PolicyApplied(policy_form(policy)),
+        Note::PolicyProposed(policy) => stored::leaf::Said::PolicyProposed(policy_form(policy)),
+        Note::Frozen(freeze) => stored::leaf::Said::Frozen(freeze_form(freeze)),
+        Note::Thawed(freeze) => stored::leaf::Said::Thawed(freeze_form(freeze)),
         Note::Refused { caller, attempt, reason, role, activation, at } => {
             stored::leaf::Said::AttemptRefused(stored::AttemptRefused {
                 caller: caller.map(principal_form),
@@ -137,6 +129,11 @@ fn change_form(change: &Change) -> Read<stored::activation_event::Change> {
         Change::Removed => Form::Removed(stored::Removed {}),
         Change::RemovedElsewhere => Form::RemovedElsewhere(stored::RemovedElsewhere {}),
         Change::TakenOver { by } => Form::TakenOver(stored::TakenOver { by: id_form(by.uuid()) }),
+        Change::SignedOut => Form::SignedOut(stored::SignedOut {}),
+        Change::SignOutFailed { reason } => {
+            Form::SignOutFailed(stored::SignOutFailed { reason: reason.clone() })
+        }
+        Change::Reviewed { comment } => Form::Reviewed(stored::Reviewed { comment: comment.clone() }),
     })
 }
 
@@ -171,6 +168,9 @@ fn change_in(form: stored::activation_event::Change) -> Read<Change> {
         Form::TakenOver(stored::TakenOver { by }) => {
             Change::TakenOver { by: ActivationId::from_uuid(id_in(&by)?) }
         }
+        Form::SignedOut(stored::SignedOut {}) => Change::SignedOut,
+        Form::SignOutFailed(stored::SignOutFailed { reason }) => Change::SignOutFailed { reason },
+        Form::Reviewed(stored::Reviewed { comment }) => Change::Reviewed { comment },
     })
 }
 
@@ -192,19 +192,37 @@ fn actor_in(form: Option<stored::activation_event::By>) -> Read<Actor> {
 }
 
 fn slot_form(slot: &Slot) -> stored::Slot {
-    let Slot { principal, role_definition, scope } = slot;
-    stored::Slot {
-        principal: Some(principal_form(*principal)),
-        role_definition: id_form(role_definition.uuid()),
-        scope: Some(scope_form(*scope)),
-    }
+    let Slot { principal, resource } = slot;
+    let (role_definition, scope, membership) = resource_form(resource);
+    stored::Slot { principal: Some(principal_form(*principal)), role_definition, scope, membership }
 }
 
 fn slot_in(form: stored::Slot) -> Read<Slot> {
-    let stored::Slot { principal, role_definition, scope } = form;
+    let stored::Slot { principal, role_definition, scope, membership } = form;
     Ok(Slot {
         principal: principal_in(principal)?,
-        role_definition: RoleDefinitionId::from_uuid(id_in(&role_definition)?),
-        scope: scope_in(scope)?,
+        resource: resource_in(&role_definition, scope, membership)?,
+    })
+}
+
+fn policy_form(policy: &AppliedPolicy) -> stored::PolicyApplied {
+    let AppliedPolicy { version, text, by, at, confirmed_by } = policy;
+    stored::PolicyApplied {
+        version: version.0,
+        text: text.clone(),
+        by: Some(principal_form(*by)),
+        at: Some(time_form(*at)),
+        confirmed_by: confirmed_by.map(principal_form),
+    }
+}
+
+fn policy_in(form: stored::PolicyApplied) -> Read<AppliedPolicy> {
+    let stored::PolicyApplied { version, text, by, at, confirmed_by } = form;
+    Ok(AppliedPolicy {
+        version: PolicyVersion(version),
+        text,
+        by: principal_in(by)?,
+        at: time_in(at)?,
+        confirmed_by: confirmed_by.map(|who| principal_in(Some(who))).transpose()?,
     })
 }

@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU8;
 
-use elevate_core::activation::{Cause, ProofShown, Request};
-use elevate_core::approval::{Approval, ApprovalRequirement};
+use elevate_core::activation::{Cause, Kind, ProofShown, Request, TicketVerdict};
+use elevate_core::approval::{Approval, ApprovalRequirement, Narrowed};
 use elevate_core::binding::{Asked, Digest};
 use elevate_core::names::{
-    ActivationId, ObjectId, Principal, RequestId, RoleDefinitionId, Scope, Subject, Target, TenantId, Ticket,
-    Way,
+    ActivationId, DirectoryRole, Membership, ObjectId, Principal, Relation, RequestId, Resource,
+    RoleDefinitionId, Scope, Subject, Target, TenantId, Ticket, Way,
 };
 use elevate_core::policy::PolicyVersion;
 use elevate_core::term::Term;
@@ -16,9 +16,28 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{Read, Unreadable};
+use crate::ports::journal::Freeze;
 
 pub(super) fn request_form(request: &Request) -> Read<stored::Request> {
-    let Request { request_id, asked, requirements, approval_window, proof, at } = request;
+    let Request {
+        request_id,
+        asked,
+        requirements,
+        approval_window,
+        proof,
+        at,
+        kind,
+        own_approval,
+        sign_out,
+        bundle,
+        ticket_verdict,
+        told,
+    } = request;
+    let verdict = match ticket_verdict {
+        None => stored::TicketVerdict::Unspecified,
+        Some(TicketVerdict::Confirmed) => stored::TicketVerdict::Confirmed,
+        Some(TicketVerdict::Unanswered) => stored::TicketVerdict::Unanswered,
+    };
     Ok(stored::Request {
         request_id: id_form(request_id.uuid()),
         asked: Some(asked_form(asked)),
@@ -26,11 +45,36 @@ pub(super) fn request_form(request: &Request) -> Read<stored::Request> {
         approval_window: Some(length_form(*approval_window)),
         proof: Some(proof_form(proof)),
         at: Some(time_form(*at)),
+        break_glass: *kind == Kind::BreakGlass,
+        own_approval: *own_approval,
+        sign_out: *sign_out,
+        bundle: bundle.iter().map(|id| id_form(id.uuid())).collect(),
+        ticket_verdict: verdict.into(),
+        told: told.iter().map(subject_form).collect(),
     })
 }
 
 pub(super) fn request_in(form: stored::Request) -> Read<Request> {
-    let stored::Request { request_id, asked, requirements, approval_window, proof, at } = form;
+    let stored::Request {
+        request_id,
+        asked,
+        requirements,
+        approval_window,
+        proof,
+        at,
+        break_glass,
+        own_approval,
+        sign_out,
+        bundle,
+        ticket_verdict,
+        told,
+    } = form;
+    let ticket_verdict = match stored::TicketVerdict::try_from(ticket_verdict) {
+        Ok(stored::TicketVerdict::Unspecified) => None,
+        Ok(stored::TicketVerdict::Confirmed) => Some(TicketVerdict::Confirmed),
+        Ok(stored::TicketVerdict::Unanswered) => Some(TicketVerdict::Unanswered),
+        Err(_) => return Err(Unreadable::Faulty("a verdict on a ticket that this broker does not know")),
+    };
     Ok(Request {
         request_id: RequestId::from_uuid(id_in(&request_id)?),
         asked: asked_in(asked.ok_or(Unreadable::Faulty("a request that asks for nothing"))?)?,
@@ -38,24 +82,21 @@ pub(super) fn request_in(form: stored::Request) -> Read<Request> {
         approval_window: length_in(approval_window)?,
         proof: proof_in(proof)?,
         at: time_in(at)?,
+        kind: if break_glass { Kind::BreakGlass } else { Kind::Ordinary },
+        own_approval,
+        sign_out,
+        bundle: bundle.iter().map(|id| id_in(id).map(ActivationId::from_uuid)).collect::<Read<_>>()?,
+        ticket_verdict,
+        told: told.into_iter().map(subject_in).collect::<Read<_>>()?,
     })
 }
 
 fn asked_form(asked: &Asked) -> stored::Asked {
     let Asked { principal, role, target, term, starts_at, justification, ticket, policy, continues } = asked;
-    let Target { way, role_definition, scope } = target;
-    let way = match way {
-        Way::Pim => stored::Way::Pim,
-        Way::Assignment => stored::Way::Assignment,
-    };
     stored::Asked {
         principal: Some(principal_form(*principal)),
         role: role.as_str().to_owned(),
-        target: Some(stored::Target {
-            way: way.into(),
-            role_definition: id_form(role_definition.uuid()),
-            scope: Some(scope_form(*scope)),
-        }),
+        target: Some(target_form(target)),
         term_seconds: term.seconds(),
         starts_at: starts_at.map(time_form),
         justification: justification.as_str().to_owned(),
@@ -80,25 +121,11 @@ fn asked_in(form: stored::Asked) -> Read<Asked> {
         policy_version,
         continues,
     } = form;
-    let stored::Target { way, role_definition, scope } =
-        target.ok_or(Unreadable::Faulty("a request without a target"))?;
-    let way = match stored::Way::try_from(way) {
-        Ok(stored::Way::Pim) => Way::Pim,
-        Ok(stored::Way::Assignment) => Way::Assignment,
-        Ok(stored::Way::Unspecified) | Err(_) => {
-            return Err(Unreadable::Faulty("a way of granting that this broker does not know"));
-        }
-    };
     Ok(Asked {
         principal: principal_in(principal)?,
         role: parsed(&role)?,
-        target: Target {
-            way,
-            role_definition: RoleDefinitionId::from_uuid(id_in(&role_definition)?),
-            scope: scope_in(scope)?,
-        },
-        term: Term::from_seconds(i64::from(term_seconds))
-            .map_err(|_| Unreadable::Faulty("a term that no grant has"))?,
+        target: target_in(target)?,
+        term: term_in(term_seconds)?,
         starts_at: starts_at.map(|at| time_in(Some(at))).transpose()?,
         justification: parsed(&justification)?,
         ticket: ticket
@@ -111,30 +138,113 @@ fn asked_in(form: stored::Asked) -> Read<Asked> {
     })
 }
 
+pub(super) fn term_in(seconds: u32) -> Read<Term> {
+    Term::from_seconds(i64::from(seconds)).map_err(|_| Unreadable::Faulty("a term that no grant has"))
+}
+
+pub(super) fn target_form(target: &Target) -> stored::Target {
+    let way = match target.way() {
+        Way::Pim => stored::Way::Pim,
+        Way::Assignment => stored::Way::Assignment,
+        Way::Group => stored::Way::Group,
+        Way::PimGroup => stored::Way::PimGroup,
+    };
+    let (role_definition, scope, membership) = resource_form(&target.resource());
+    stored::Target { way: way.into(), role_definition, scope, membership }
+}
+
+pub(super) fn target_in(form: Option<stored::Target>) -> Read<Target> {
+    let stored::Target { way, role_definition, scope, membership } =
+        form.ok_or(Unreadable::Faulty("a request without a target"))?;
+    let resource = resource_in(&role_definition, scope, membership)?;
+    match (stored::Way::try_from(way), resource) {
+        (Ok(stored::Way::Pim), Resource::Role(role)) => Ok(Target::Pim(role)),
+        (Ok(stored::Way::Assignment), Resource::Role(role)) => Ok(Target::Assignment(role)),
+        (Ok(stored::Way::Group), Resource::Group(membership)) => Ok(Target::Group(membership)),
+        (Ok(stored::Way::PimGroup), Resource::Group(membership)) => Ok(Target::PimGroup(membership)),
+        _ => Err(Unreadable::Faulty("a way of granting that this broker does not know, or not for this")),
+    }
+}
+
+/// The fields that say what is held: a role's two, or a place in a group.
+pub(super) fn resource_form(
+    resource: &Resource,
+) -> (Vec<u8>, Option<stored::Scope>, Option<stored::Membership>) {
+    match resource {
+        Resource::Role(DirectoryRole { definition, scope }) => {
+            (id_form(definition.uuid()), Some(scope_form(*scope)), None)
+        }
+        Resource::Group(Membership { group, relation }) => {
+            let relation = match relation {
+                Relation::Member => stored::Relation::Member,
+                Relation::Owner => stored::Relation::Owner,
+            };
+            let form = stored::Membership { group: id_form(group.uuid()), relation: relation.into() };
+            (Vec::new(), None, Some(form))
+        }
+    }
+}
+
+pub(super) fn resource_in(
+    role_definition: &[u8],
+    scope: Option<stored::Scope>,
+    membership: Option<stored::Membership>,
+) -> Read<Resource> {
+    let Some(stored::Membership { group, relation }) = membership else {
+        let definition = RoleDefinitionId::from_uuid(id_in(role_definition)?);
+        return Ok(Resource::Role(DirectoryRole { definition, scope: scope_in(scope)? }));
+    };
+    let relation = match stored::Relation::try_from(relation) {
+        Ok(stored::Relation::Member) => Relation::Member,
+        Ok(stored::Relation::Owner) => Relation::Owner,
+        Ok(stored::Relation::Unspecified) | Err(_) => {
+            return Err(Unreadable::Faulty("a relation to a group that this broker does not know"));
+        }
+    };
+    Ok(Resource::Group(Membership { group: ObjectId::from_uuid(id_in(&group)?), relation }))
+}
+
+pub(in crate::store) fn freeze_form(freeze: &Freeze) -> stored::Froze {
+    let Freeze { by, reason, at } = freeze;
+    stored::Froze { by: Some(principal_form(*by)), reason: reason.clone(), at: Some(time_form(*at)) }
+}
+
+pub(in crate::store) fn freeze_in(form: stored::Froze) -> Read<Freeze> {
+    let stored::Froze { by, reason, at } = form;
+    Ok(Freeze { by: principal_in(by)?, reason, at: time_in(at)? })
+}
+
 fn requirement_form(requirement: &ApprovalRequirement) -> stored::ApprovalRequirement {
     let ApprovalRequirement { count, from } = requirement;
-    let from = from.iter().map(|subject| {
-        let who = match subject {
-            Subject::User(id) => stored::subject::Who::User(id_form(id.uuid())),
-            Subject::Group(id) => stored::subject::Who::Group(id_form(id.uuid())),
-        };
-        stored::Subject { who: Some(who) }
-    });
-    stored::ApprovalRequirement { count: u32::from(count.get()), from: from.collect() }
+    stored::ApprovalRequirement {
+        count: u32::from(count.get()),
+        from: from.iter().map(subject_form).collect(),
+    }
 }
 
 fn requirement_in(form: stored::ApprovalRequirement) -> Read<ApprovalRequirement> {
     let stored::ApprovalRequirement { count, from } = form;
     let count = u8::try_from(count).ok().and_then(NonZeroU8::new);
-    let subject = |stored::Subject { who }| match who {
+    Ok(ApprovalRequirement {
+        count: count.ok_or(Unreadable::Faulty("a requirement of nobody, or of too many"))?,
+        from: from.into_iter().map(subject_in).collect::<Read<_>>()?,
+    })
+}
+
+fn subject_form(subject: &Subject) -> stored::Subject {
+    let who = match subject {
+        Subject::User(id) => stored::subject::Who::User(id_form(id.uuid())),
+        Subject::Group(id) => stored::subject::Who::Group(id_form(id.uuid())),
+    };
+    stored::Subject { who: Some(who) }
+}
+
+fn subject_in(form: stored::Subject) -> Read<Subject> {
+    match form.who {
         Some(stored::subject::Who::User(id)) => Ok(Subject::User(ObjectId::from_uuid(id_in(&id)?))),
         Some(stored::subject::Who::Group(id)) => Ok(Subject::Group(ObjectId::from_uuid(id_in(&id)?))),
         None => Err(Unreadable::Faulty("a subject that this broker does not know")),
-    };
-    Ok(ApprovalRequirement {
-        count: count.ok_or(Unreadable::Faulty("a requirement of nobody, or of too many"))?,
-        from: from.into_iter().map(subject).collect::<Read<_>>()?,
-    })
+    }
 }
 
 pub(super) fn proof_form(proof: &ProofShown) -> stored::ProofShown {
@@ -155,7 +265,8 @@ pub(super) fn proof_in(form: Option<stored::ProofShown>) -> Read<ProofShown> {
 }
 
 pub(super) fn approval_form(approval: &Approval) -> Read<stored::Approval> {
-    let Approval { approver, request, counts_for, at, comment, request_id } = approval;
+    let Approval { approver, request, counts_for, at, comment, request_id, narrowed } = approval;
+    let Narrowed { term, scope } = narrowed;
     let counts_for = counts_for.iter().map(|place| u32::try_from(*place)).collect::<Result<_, _>>();
     Ok(stored::Approval {
         approver: Some(principal_form(*approver)),
@@ -164,11 +275,26 @@ pub(super) fn approval_form(approval: &Approval) -> Read<stored::Approval> {
         at: Some(time_form(*at)),
         comment: comment.clone(),
         request_id: id_form(request_id.uuid()),
+        narrowed_term_seconds: term.map_or(0, Term::seconds),
+        narrowed_scope: scope.map(scope_form),
     })
 }
 
 pub(super) fn approval_in(form: stored::Approval) -> Read<Approval> {
-    let stored::Approval { approver, request, counts_for, at, comment, request_id } = form;
+    let stored::Approval {
+        approver,
+        request,
+        counts_for,
+        at,
+        comment,
+        request_id,
+        narrowed_term_seconds,
+        narrowed_scope,
+    } = form;
+    let narrowed = Narrowed {
+        term: if narrowed_term_seconds == 0 { None } else { Some(term_in(narrowed_term_seconds)?) },
+        scope: narrowed_scope.map(|scope| scope_in(Some(scope))).transpose()?,
+    };
     let counts_for = counts_for.into_iter().map(usize::try_from).collect::<Result<_, _>>();
     Ok(Approval {
         approver: principal_in(approver)?,
@@ -177,6 +303,7 @@ pub(super) fn approval_in(form: stored::Approval) -> Read<Approval> {
         at: time_in(at)?,
         comment,
         request_id: RequestId::from_uuid(id_in(&request_id)?),
+        narrowed,
     })
 }
 
@@ -186,6 +313,9 @@ pub(super) fn cause_form(cause: &Cause) -> stored::Cause {
         Cause::Deactivated => stored::cause::Why::Deactivated(stored::Deactivated {}),
         Cause::Revoked { reason } => stored::cause::Why::Revoked(stored::Revoked { reason: reason.clone() }),
         Cause::Unfinished => stored::cause::Why::Unfinished(stored::Unfinished {}),
+        Cause::AccountClosed { deleted } => {
+            stored::cause::Why::AccountClosed(stored::AccountClosed { deleted: *deleted })
+        }
     };
     stored::Cause { why: Some(why) }
 }
@@ -196,6 +326,9 @@ pub(super) fn cause_in(form: stored::Cause) -> Read<Cause> {
         Some(stored::cause::Why::Deactivated(stored::Deactivated {})) => Ok(Cause::Deactivated),
         Some(stored::cause::Why::Revoked(stored::Revoked { reason })) => Ok(Cause::Revoked { reason }),
         Some(stored::cause::Why::Unfinished(stored::Unfinished {})) => Ok(Cause::Unfinished),
+        Some(stored::cause::Why::AccountClosed(stored::AccountClosed { deleted })) => {
+            Ok(Cause::AccountClosed { deleted })
+        }
         None => Err(Unreadable::Faulty("a cause that this broker does not know")),
     }
 }

@@ -1,17 +1,29 @@
 //! Activations as the index keeps them. A change here takes another number of its form.
 
-use elevate_core::activation::{Activation, Outcome, Retry, State};
+use elevate_core::activation::{Activation, Outcome, Retry, Review, State};
 use elevate_core::names::ActivationId;
 use elevate_proto::record::v1 as stored;
 
 use super::parts::{
     approval_form, approval_in, cause_form, cause_in, digest_in, id_form, id_in, parsed, principal_form,
-    principal_in, request_form, request_in, time_form, time_in,
+    principal_in, request_form, request_in, target_form, target_in, term_in, time_form, time_in,
 };
 use super::{Read, Unreadable};
 
 pub(super) fn activation_form(activation: &Activation) -> Read<stored::Activation> {
-    let Activation { id, request, digest, approvals, state, held_from, ended_by, version } = activation;
+    let Activation {
+        id,
+        request,
+        digest,
+        approvals,
+        term,
+        target,
+        review,
+        state,
+        held_from,
+        ended_by,
+        version,
+    } = activation;
     Ok(stored::Activation {
         id: id_form(id.uuid()),
         request: Some(request_form(request)?),
@@ -20,22 +32,64 @@ pub(super) fn activation_form(activation: &Activation) -> Read<stored::Activatio
         version: *version,
         held_from: held_from.map(time_form),
         ended_by: ended_by.map(principal_form),
+        term_seconds: term.seconds(),
+        target: Some(target_form(target)),
+        review: review_form(review),
         state: Some(state_form(state)),
     })
 }
 
 pub(super) fn activation_in(form: stored::Activation) -> Read<Activation> {
-    let stored::Activation { id, request, digest, approvals, version, held_from, ended_by, state } = form;
+    let stored::Activation {
+        id,
+        request,
+        digest,
+        approvals,
+        version,
+        term_seconds,
+        target,
+        review,
+        held_from,
+        ended_by,
+        state,
+    } = form;
     Ok(Activation {
         id: ActivationId::from_uuid(id_in(&id)?),
         request: request_in(request.ok_or(Unreadable::Faulty("an activation without a request"))?)?,
         digest: digest_in(&digest)?,
         approvals: approvals.into_iter().map(approval_in).collect::<Read<_>>()?,
+        term: term_in(term_seconds)?,
+        target: target_in(target)?,
+        review: review_in(review)?,
         state: state_in(state.ok_or(Unreadable::Faulty("an activation without a state"))?)?,
         held_from: held_from.map(|at| time_in(Some(at))).transpose()?,
         ended_by: ended_by.map(|who| principal_in(Some(who))).transpose()?,
         version,
     })
+}
+
+fn review_form(review: &Review) -> Option<stored::activation::Review> {
+    use stored::activation::Review as Form;
+    match review {
+        Review::NotNeeded => None,
+        Review::Open => Some(Form::OpenReview(stored::OpenReview {})),
+        Review::Closed { by, at, comment } => Some(Form::ClosedReview(stored::ClosedReview {
+            by: Some(principal_form(*by)),
+            at: Some(time_form(*at)),
+            comment: comment.clone(),
+        })),
+    }
+}
+
+fn review_in(form: Option<stored::activation::Review>) -> Read<Review> {
+    use stored::activation::Review as Form;
+    match form {
+        None => Ok(Review::NotNeeded),
+        Some(Form::OpenReview(stored::OpenReview {})) => Ok(Review::Open),
+        Some(Form::ClosedReview(stored::ClosedReview { by, at, comment })) => {
+            Ok(Review::Closed { by: principal_in(by)?, at: time_in(at)?, comment })
+        }
+    }
 }
 
 fn state_form(state: &State) -> stored::activation::State {

@@ -1,11 +1,13 @@
 use std::num::NonZeroU8;
 
-use elevate_core::activation::{Actor, Cause, Change, Event, Outcome, ProofShown, Request, Retry, State};
-use elevate_core::approval::{Approval, ApprovalRequirement};
+use elevate_core::activation::{
+    Actor, Cause, Change, Event, Kind, Outcome, ProofShown, Request, Retry, Review, State, TicketVerdict,
+};
+use elevate_core::approval::{Approval, ApprovalRequirement, Narrowed};
 use elevate_core::binding::{Asked, Digest};
 use elevate_core::names::{
-    ActivationId, AssignmentId, Justification, ObjectId, Principal, RequestId, RoleDefinitionId, RoleName,
-    Scope, Slot, Subject, Target, TenantId, Ticket, Way,
+    ActivationId, AssignmentId, DirectoryRole, Justification, Membership, ObjectId, Principal, Relation,
+    RequestId, RoleDefinitionId, RoleName, Scope, Slot, Subject, Target, TenantId, Ticket,
 };
 use elevate_core::policy::PolicyVersion;
 use elevate_core::term::Term;
@@ -15,7 +17,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::ports::journal::AppliedPolicy;
+use crate::ports::journal::{AppliedPolicy, Freeze};
 
 fn times() -> impl Strategy<Value = Timestamp> {
     let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
@@ -51,11 +53,25 @@ fn scopes() -> impl Strategy<Value = Scope> {
 }
 
 fn slots() -> impl Strategy<Value = Slot> {
-    (principals(), uuids(), scopes()).prop_map(|(principal, role, scope)| Slot {
-        principal,
-        role_definition: RoleDefinitionId::from_uuid(role),
-        scope,
-    })
+    (principals(), targets()).prop_map(|(principal, target)| target.slot(principal))
+}
+
+fn targets() -> impl Strategy<Value = Target> {
+    let roles = || {
+        (uuids(), scopes())
+            .prop_map(|(role, scope)| DirectoryRole { definition: RoleDefinitionId::from_uuid(role), scope })
+    };
+    let relations = || prop_oneof![Just(Relation::Member), Just(Relation::Owner)];
+    let memberships = || {
+        (uuids(), relations())
+            .prop_map(|(group, relation)| Membership { group: ObjectId::from_uuid(group), relation })
+    };
+    prop_oneof![
+        roles().prop_map(Target::Pim),
+        roles().prop_map(Target::Assignment),
+        memberships().prop_map(Target::Group),
+        memberships().prop_map(Target::PimGroup),
+    ]
 }
 
 fn roles() -> impl Strategy<Value = RoleName> {
@@ -79,33 +95,33 @@ fn proofs() -> impl Strategy<Value = ProofShown> {
 }
 
 fn approvals() -> impl Strategy<Value = Approval> {
-    (principals(), any::<[u8; 32]>(), vec(0_usize..300, 0..4), times(), words(), uuids()).prop_map(
-        |(approver, request, counts_for, at, comment, id)| Approval {
-            approver,
-            request: Digest::from_bytes(request),
-            counts_for,
-            at,
-            comment,
-            request_id: RequestId::from_uuid(id),
-        },
-    )
+    let narrowed = (proptest::option::of(terms()), proptest::option::of(scopes()))
+        .prop_map(|(term, scope)| Narrowed { term, scope });
+    let who = (principals(), any::<[u8; 32]>(), vec(0_usize..300, 0..4), times(), words(), uuids());
+    (who, narrowed).prop_map(|((approver, request, counts_for, at, comment, id), narrowed)| Approval {
+        approver,
+        request: Digest::from_bytes(request),
+        counts_for,
+        at,
+        comment,
+        request_id: RequestId::from_uuid(id),
+        narrowed,
+    })
+}
+
+fn subjects() -> impl Strategy<Value = Subject> {
+    prop_oneof![
+        uuids().prop_map(|id| Subject::User(ObjectId::from_uuid(id))),
+        uuids().prop_map(|id| Subject::Group(ObjectId::from_uuid(id))),
+    ]
 }
 
 fn requirements() -> impl Strategy<Value = ApprovalRequirement> {
-    let subjects = prop_oneof![
-        uuids().prop_map(|id| Subject::User(ObjectId::from_uuid(id))),
-        uuids().prop_map(|id| Subject::Group(ObjectId::from_uuid(id))),
-    ];
-    (1_u8.., vec(subjects, 0..4))
+    (1_u8.., vec(subjects(), 0..4))
         .prop_map(|(count, from)| ApprovalRequirement { count: NonZeroU8::new(count).unwrap(), from })
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
-    let target = (any::<bool>(), uuids(), scopes()).prop_map(|(pim, role, scope)| Target {
-        way: if pim { Way::Pim } else { Way::Assignment },
-        role_definition: RoleDefinitionId::from_uuid(role),
-        scope,
-    });
     let justification =
         "[^\\pC\\p{Zl}\\p{Zp}]{0,10}[a-z][^\\pC\\p{Zl}\\p{Zp}]{0,10}(\n[^\\pC\\p{Zl}\\p{Zp}]{0,9})?"
             .prop_map(|words| {
@@ -114,9 +130,8 @@ fn asked() -> impl Strategy<Value = Asked> {
             });
     let ticket = ("[^\\pC\\p{Zl}\\p{Zp}]{0,9}x", "[^\\pC\\p{Zl}\\p{Zp}]{0,9}")
         .prop_map(|(number, system)| Ticket::new(&number, &system).unwrap());
-    let terms = (5_i64..=86_400).prop_map(|seconds| Term::from_seconds(seconds).unwrap());
     (
-        (principals(), roles(), target, terms, proptest::option::of(times())),
+        (principals(), roles(), targets(), terms(), proptest::option::of(times())),
         (justification, proptest::option::of(ticket), any::<u64>(), proptest::option::of(activation_ids())),
     )
         .prop_map(
@@ -136,17 +151,40 @@ fn asked() -> impl Strategy<Value = Asked> {
         )
 }
 
+fn terms() -> impl Strategy<Value = Term> {
+    (5_i64..=86_400).prop_map(|seconds| Term::from_seconds(seconds).unwrap())
+}
+
+fn reviews() -> impl Strategy<Value = Review> {
+    prop_oneof![
+        Just(Review::NotNeeded),
+        Just(Review::Open),
+        (principals(), times(), words()).prop_map(|(by, at, comment)| Review::Closed { by, at, comment }),
+    ]
+}
+
 fn requests() -> impl Strategy<Value = Request> {
     let windows = (any::<i64>(), 0..1_000_000_000_i32)
         .prop_map(|(seconds, nanos)| SignedDuration::new(seconds, if seconds < 0 { -nanos } else { nanos }));
-    (uuids(), asked(), vec(requirements(), 0..3), windows, proofs(), times()).prop_map(
-        |(request_id, asked, requirements, approval_window, proof, at)| Request {
+    let verdicts =
+        proptest::option::of(prop_oneof![Just(TicketVerdict::Confirmed), Just(TicketVerdict::Unanswered)]);
+    let kinds = prop_oneof![Just(Kind::Ordinary), Just(Kind::BreakGlass)];
+    let more =
+        (kinds, any::<bool>(), any::<bool>(), vec(activation_ids(), 0..3), verdicts, vec(subjects(), 0..3));
+    (uuids(), asked(), vec(requirements(), 0..3), windows, proofs(), times(), more).prop_map(
+        |(request_id, asked, requirements, approval_window, proof, at, more)| Request {
             request_id: RequestId::from_uuid(request_id),
             asked,
             requirements,
             approval_window,
             proof,
             at,
+            kind: more.0,
+            own_approval: more.1,
+            sign_out: more.2,
+            bundle: more.3,
+            ticket_verdict: more.4,
+            told: more.5,
         },
     )
 }
@@ -157,6 +195,7 @@ fn causes() -> impl Strategy<Value = Cause> {
         Just(Cause::Deactivated),
         words().prop_map(|reason| Cause::Revoked { reason }),
         Just(Cause::Unfinished),
+        any::<bool>().prop_map(|deleted| Cause::AccountClosed { deleted }),
     ]
 }
 
@@ -178,15 +217,35 @@ fn changes() -> impl Strategy<Value = Change> {
         Just(Change::Removed),
         Just(Change::RemovedElsewhere),
         activation_ids().prop_map(|by| Change::TakenOver { by }),
+        Just(Change::SignedOut),
+        words().prop_map(|reason| Change::SignOutFailed { reason }),
+        words().prop_map(|comment| Change::Reviewed { comment }),
     ]
+}
+
+fn applied() -> impl Strategy<Value = AppliedPolicy> {
+    (any::<u64>(), words(), principals(), times(), proptest::option::of(principals())).prop_map(
+        |(version, text, by, at, confirmed_by)| AppliedPolicy {
+            version: PolicyVersion(version),
+            text,
+            by,
+            at,
+            confirmed_by,
+        },
+    )
+}
+
+fn freezes() -> impl Strategy<Value = Freeze> {
+    (principals(), words(), times()).prop_map(|(by, reason, at)| Freeze { by, reason, at })
 }
 
 fn notes() -> impl Strategy<Value = Note> {
     use proptest::option::of;
     prop_oneof![
-        (any::<u64>(), words(), principals(), times()).prop_map(|(version, text, by, at)| {
-            Note::PolicyApplied(AppliedPolicy { version: PolicyVersion(version), text, by, at })
-        }),
+        applied().prop_map(Note::PolicyApplied),
+        applied().prop_map(Note::PolicyProposed),
+        freezes().prop_map(Note::Frozen),
+        freezes().prop_map(Note::Thawed),
         (of(principals()), words(), words(), of(roles()), of(activation_ids()), times()).prop_map(
             |(caller, attempt, reason, role, activation, at)| Note::Refused {
                 caller,
@@ -257,9 +316,10 @@ proptest! {
         (id, request, digest) in (activation_ids(), requests(), any::<[u8; 32]>()),
         (approvals, state, version) in (vec(approvals(), 0..3), states(), any::<u64>()),
         (held_from, ended_by) in (proptest::option::of(times()), proptest::option::of(principals())),
+        (term, target, review) in (terms(), targets(), reviews()),
     ) {
         let digest = Digest::from_bytes(digest);
-        let was = Activation { id, request, digest, approvals, state, held_from, ended_by, version };
+        let was = Activation { id, request, digest, approvals, term, target, review, state, held_from, ended_by, version };
         prop_assert_eq!(activation(&snapshot(&was).unwrap()).unwrap(), was);
     }
 
@@ -314,9 +374,29 @@ fn an_unknown_field_or_choice_is_a_fault() {
     // Field 99, a number: what a later broker might add.
     bytes.extend([0x98, 0x06, 0x01]);
     assert_eq!(said_by(&bytes), Err(Unreadable::Faulty("it holds more than this broker understands")));
-    let mut form = leaf_form(&said).unwrap();
+    let mut form = leaf_form(&said, FORMAT).unwrap();
     form.said = None;
     assert_eq!(said_by(&form.encode_to_vec()), Err(Unreadable::Faulty("it says nothing")));
+}
+
+/// Leaves as the first format had them, one of each kind.
+const FORMAT_1: &str = include_str!("format-1.hex");
+
+#[test]
+fn what_was_written_under_the_first_format_reads_for_ever() {
+    let bytes = |line: &str| -> Vec<u8> {
+        let pairs = line.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    };
+    let leaves: Vec<_> = FORMAT_1.lines().map(bytes).collect();
+    assert_eq!(leaves.len(), 23);
+    for leaf in leaves {
+        assert_eq!(stored::Leaf::decode(leaf.as_slice()).unwrap().format, 1);
+        let said = said_by(&leaf).unwrap();
+        assert_eq!(leaf_form(&said, 1).unwrap().encode_to_vec(), leaf);
+        // Said again today it is the same, under today's format.
+        assert_eq!(said_by(&super::leaf(&said).unwrap()), Ok(said));
+    }
 }
 
 /// The bytes of a leaf never change. If this fails, the record of every house out there became unreadable:
@@ -335,6 +415,6 @@ fn the_bytes_of_a_leaf_are_these_for_ever() {
     let hex: String = leaf(&said).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(
         hex,
-        "0801122f0a100000000000000000000000000000000110071a080880f7c4d50610052a00aa010c1a0a0a08696e636964656e74"
+        "0802122f0a100000000000000000000000000000000110071a080880f7c4d50610052a00aa010c1a0a0a08696e636964656e74"
     );
 }

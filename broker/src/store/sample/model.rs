@@ -108,6 +108,7 @@ impl Model {
                 && filter.role.as_ref().is_none_or(|role| a.request.asked.role == *role)
                 && (!filter.live_only || a.is_live())
                 && (!filter.awaiting_only || a.state.word() == "awaiting approval")
+                && (!filter.unreviewed_only || a.review == elevate_core::activation::Review::Open)
         };
         self.activations.values().rev().filter(fits).map(|a| a.id).collect()
     }
@@ -172,12 +173,13 @@ impl Model {
         let roles = [None, Some("role-0".parse().unwrap()), Some("role".parse().unwrap())];
         for principal in principals {
             for role in &roles {
-                for bits in 0..4 {
+                for bits in 0..8 {
                     let filter = Filter {
                         principal,
                         role: role.clone(),
                         live_only: bits & 1 != 0,
                         awaiting_only: bits & 2 != 0,
+                        unreviewed_only: bits & 4 != 0,
                     };
                     for limit in [1, 3, 1000] {
                         assert_eq!(found(store, &filter, limit).await, self.found(&filter), "{filter:?}");

@@ -3,9 +3,10 @@
 use std::fs;
 use std::sync::atomic::Ordering;
 
-use elevate_core::activation::{Cause, Change, IllegalEvent, ProofShown};
+use elevate_core::activation::{Cause, Change, IllegalEvent, ProofShown, Request};
 
 use super::*;
+use crate::ports::journal::Append;
 
 #[test]
 fn of_many_at_once_each_is_decided_as_if_it_were_alone() {
@@ -80,18 +81,20 @@ fn a_slot_has_one_live_activation_until_it_is_over() {
         let taken = store.append(id(2), 0, vec![requested(second.clone())]).await.unwrap_err();
         assert_eq!(taken, AppendError::SlotTaken { by: id(1) });
 
-        // One that continues it waits beside it, takes nothing, and cannot begin while it lives.
+        // One that continues it waits beside it, takes nothing, and cannot hold it while the first does.
         second.asked.continues = Some(id(1));
         let scheduled = by_broker(3, Change::Scheduled { starts_at: at(3), lapses_at: at(60) });
         let begun = by_broker(4, Change::ActivationBegun { not_after: at(7000) });
         let first = vec![requested(second), scheduled];
         append_to_both(&store, &mut model, id(2), 0, first).await.unwrap();
-        let taken = append_to_both(&store, &mut model, id(2), 2, vec![begun.clone()]).await.unwrap_err();
-        assert_eq!(taken, AppendError::SlotTaken { by: id(1) });
+        append_to_both(&store, &mut model, id(2), 2, vec![begun]).await.unwrap();
         let activated = by_broker(5, Change::Activated { held: "assignment-1".parse().unwrap() });
+        let held = vec![activated.clone()];
+        let taken = append_to_both(&store, &mut model, id(2), 3, held.clone()).await.unwrap_err();
+        assert_eq!(taken, AppendError::SlotTaken { by: id(1) });
         let over = by_broker(6, Change::TakenOver { by: id(2) });
         append_to_both(&store, &mut model, id(1), 3, vec![activated, over]).await.unwrap();
-        append_to_both(&store, &mut model, id(2), 2, vec![begun]).await.unwrap();
+        append_to_both(&store, &mut model, id(2), 3, held).await.unwrap();
         model.assert_same(&store).await;
     });
     agrees(folder.path());
@@ -173,6 +176,7 @@ fn an_entry_that_is_too_long_is_refused_and_harms_nobody() {
                 text: "x".repeat(bytes),
                 by: principal(1),
                 at: at(1),
+                confirmed_by: None,
             })
         };
         let answer = store.note(policy(record::POLICY_MAX)).await.unwrap_err();
@@ -224,7 +228,8 @@ fn used_proofs_are_forgotten_only_when_old_in_time_and_in_entries() {
         let index = Index::open(folder.path()).unwrap();
         let count = |letter: &[u8]| index.raw().scan_prefix(letter).count();
         let mut draft = index::Draft::new(&index, index.applied().unwrap());
-        draft.admit(id(1), 0, &[requested(request(1, 1, 1, &[]))]).unwrap();
+        let events = vec![requested(request(1, 1, 1, &[]))];
+        draft.admit(&[Append { id: id(1), expected: 0, events }]).unwrap();
         let applied = index.take(draft).unwrap();
         assert_eq!((count(b"p"), count(b"q")), (2, 2), "a token id and a nonce");
         let mut draft = index::Draft::new(&index, applied);
@@ -256,5 +261,115 @@ fn a_quiet_record_is_anchored_when_asked_and_a_backup_then_holds_all_of_it() {
         assert_eq!(anchored.tree.size(), 3);
         let backed_up = backup(folder.path(), &copy.path().join("copy")).unwrap();
         assert_eq!((backed_up.entries, backed_up.while_running), (3, true));
+    });
+}
+
+fn asked(n: u64, who: u64, what: u64) -> Append {
+    Append { id: id(n), expected: 0, events: vec![requested(request(n, who, what, &[]))] }
+}
+
+/// The same proof and request id in each, as one request for several roles has them.
+fn bundle(members: &[(u64, u64)]) -> Vec<Append> {
+    let ids: Vec<_> = members.iter().map(|(n, _)| id(*n)).collect();
+    let member = |(n, what): &(u64, u64)| {
+        let lead = members[0].0;
+        let request = Request { bundle: ids.clone(), ..request(lead, 1, *what, &[]) };
+        Append { id: id(*n), expected: 0, events: vec![requested(request)] }
+    };
+    members.iter().map(member).collect()
+}
+
+#[test]
+fn what_is_asked_together_is_recorded_together_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    block_on(async {
+        let store = open(folder.path());
+        store.append_all(vec![asked(1, 1, 1)]).await.unwrap();
+        // The second would take a slot that is taken: the first is not there either.
+        let refused = store.append_all(bundle(&[(10, 2), (11, 1)])).await.unwrap_err();
+        assert_eq!(refused, AppendError::SlotTaken { by: id(1) });
+        assert!(store.load(id(10)).await.unwrap().is_none());
+        assert_eq!(store.size().borrow().0, 1);
+        let recorded = store.append_all(bundle(&[(10, 2), (11, 3)])).await.unwrap();
+        assert_eq!(recorded.iter().map(|recorded| recorded.id).collect::<Vec<_>>(), [id(10), id(11)]);
+        assert!(recorded.iter().all(Recorded::is_just_appended));
+        // Found by the first; and what one of them used is used.
+        let request_id = request(10, 1, 2, &[]).request_id;
+        assert_eq!(store.begun_by(principal(1), request_id).await.unwrap(), Some(id(10)));
+        let again = Append { id: id(12), ..bundle(&[(10, 4)]).remove(0) };
+        let by = id(10);
+        assert_eq!(store.append_all(vec![again]).await.unwrap_err(), AppendError::RequestIdUsed { by });
+        let other = Request { request_id: request(13, 1, 4, &[]).request_id, ..request(10, 1, 4, &[]) };
+        let replay = Append { id: id(13), expected: 0, events: vec![requested(other)] };
+        assert_eq!(store.append_all(vec![replay]).await.unwrap_err(), AppendError::ProofUsed);
+        store.close().await.unwrap();
+    });
+    // As if the index had been made again.
+    agrees(folder.path());
+}
+
+#[test]
+fn a_slot_is_handed_over_in_one_step() {
+    let folder = tempfile::tempdir().unwrap();
+    block_on(async {
+        let store = open(folder.path());
+        let held = || Change::Activated { held: "assignment-1".parse().unwrap() };
+        let begin = |n: u64| Change::ActivationBegun { not_after: at(3600 + i64::try_from(n).unwrap()) };
+        let scheduled = || Change::Scheduled { starts_at: at(2), lapses_at: at(500) };
+        let mut first = asked(1, 1, 1);
+        first.events.extend([scheduled(), begin(1), held()].map(|change| by_broker(2, change)));
+        store.append_all(vec![first]).await.unwrap();
+        let mut second = asked(2, 1, 1);
+        if let Change::Requested(request) = &mut second.events[0].change {
+            request.asked.continues = Some(id(1));
+        }
+        second.events.extend([scheduled(), begin(2)].map(|change| by_broker(3, change)));
+        store.append_all(vec![second]).await.unwrap();
+        let slot = store.load(id(1)).await.unwrap().unwrap().slot();
+        assert_eq!(store.holder(&slot).await.unwrap(), Some(id(1)));
+        let over =
+            Append { id: id(1), expected: 4, events: vec![by_broker(4, Change::TakenOver { by: id(2) })] };
+        let held = Append { id: id(2), expected: 3, events: vec![by_broker(4, held())] };
+        // Not by itself, nor before the other has given it up.
+        assert_eq!(
+            store.append_all(vec![held.clone()]).await.unwrap_err(),
+            AppendError::SlotTaken { by: id(1) }
+        );
+        assert!(store.append_all(vec![held.clone(), over.clone()]).await.is_err());
+        store.append_all(vec![over, held]).await.unwrap();
+        assert_eq!(store.holder(&slot).await.unwrap(), Some(id(2)));
+        store.close().await.unwrap();
+    });
+    // As if the index had been made again.
+    agrees(folder.path());
+}
+
+#[test]
+fn a_freeze_and_a_proposal_are_known_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    block_on(async {
+        let freeze = |second| Freeze { by: principal(5), reason: "incident 7".into(), at: at(second) };
+        let proposed = AppliedPolicy {
+            version: PolicyVersion(2),
+            text: "# two".into(),
+            by: principal(5),
+            at: at(3),
+            confirmed_by: None,
+        };
+        let store = open(folder.path());
+        store.note(policy(1, 1)).await.unwrap();
+        store.note(Note::Frozen(freeze(2))).await.unwrap();
+        store.note(Note::PolicyProposed(proposed.clone())).await.unwrap();
+        let late = Note::PolicyProposed(AppliedPolicy { version: PolicyVersion(3), ..proposed.clone() });
+        assert!(matches!(store.note(late).await, Err(AppendError::Conflict { .. })));
+        store.close().await.unwrap();
+        drop(store);
+        let store = open(folder.path());
+        assert_eq!(store.freeze().await.unwrap(), Some(freeze(2)));
+        assert_eq!(store.proposal().await.unwrap(), Some(proposed));
+        store.note(Note::Thawed(freeze(4))).await.unwrap();
+        // Another version came first: what was proposed against the one before is void.
+        store.note(policy(2, 5)).await.unwrap();
+        assert_eq!((store.freeze().await.unwrap(), store.proposal().await.unwrap()), (None, None));
     });
 }

@@ -42,7 +42,7 @@ fn after_any_write_or_sync_fails_nothing_is_answered_any_more_and_nothing_acknow
                         failed += 1;
                         assert_eq!(store.fatal().await, fault);
                         let calls = (writes.load(Ordering::SeqCst), syncs.load(Ordering::SeqCst));
-                        let again: Vec<Event> = tried[0].1.clone();
+                        let again: Vec<elevate_core::activation::Event> = tried[0].1.clone();
                         assert_eq!(
                             store.append(id(99), 0, again).await.unwrap_err(),
                             AppendError::Store(fault.clone())

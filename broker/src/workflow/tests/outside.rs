@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use elevate_core::activation::{ProofShown, State};
 use elevate_core::binding::{Action, Digest, nonce};
 use elevate_core::due::Now;
-use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Slot, Target, Way};
+use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Slot, Target};
 use elevate_core::policy::{Bound, ProofRule};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -246,10 +246,10 @@ impl Fake {
 
 #[async_trait]
 impl Directory for Fake {
-    async fn look(&self, slot: &Slot, _: Way) -> Result<Held, Unreachable> {
+    async fn look(&self, principal: Principal, target: &Target) -> Result<Held, Unreachable> {
         self.note("look")?;
         self.at_look.pass().await;
-        Ok(self.holds(*slot).map_or(Held::Nothing, |(id, _)| Held::By(id)))
+        Ok(self.holds(target.slot(principal)).map_or(Held::Nothing, |(id, _)| Held::By(id)))
     }
 
     async fn grant(&self, permit: &GrantPermit) -> GrantAnswer {
@@ -331,7 +331,7 @@ impl Directory for Fake {
 
     async fn assignments(&self, target: &Target) -> Result<Vec<Assignment>, Unreachable> {
         self.note("list")?;
-        let here = |slot: &Slot| slot.role_definition == target.role_definition && slot.scope == target.scope;
+        let here = |slot: &Slot| slot.resource == target.resource();
         let all = self.all().into_iter().filter(|(slot, _)| here(slot));
         let mut listed: Vec<_> = all.map(|(slot, (id, _))| Assignment { id, slot }).collect();
         let lagging = self.inside().lagging.clone();

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use elevate_core::activation::{Actor, Change, Event, Outcome, State};
-use elevate_core::names::{ActivationId, ObjectId, Principal, RequestId, Slot, TenantId};
+use elevate_core::names::{
+    ActivationId, DirectoryRole, ObjectId, Principal, RequestId, RoleDefinitionId, Scope, Slot, Target,
+    TenantId,
+};
 use elevate_core::policy::PolicyVersion;
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -264,13 +267,12 @@ impl World {
     }
 
     pub(crate) fn slot_of(&self, who: u64, role: u32) -> Slot {
-        Slot {
-            principal: principal(who),
-            role_definition: elevate_core::names::RoleDefinitionId::from_uuid(Uuid::from_u128(
-                0xdef0_0000 + u128::from(role),
-            )),
-            scope: elevate_core::names::Scope::Tenant,
-        }
+        let definition = Uuid::from_u128(0xdef0_0000 + u128::from(role));
+        Target::Assignment(DirectoryRole {
+            definition: RoleDefinitionId::from_uuid(definition),
+            scope: Scope::Tenant,
+        })
+        .slot(principal(who))
     }
 
     async fn entries(&self) -> Vec<Entry> {
