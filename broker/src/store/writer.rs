@@ -185,7 +185,7 @@ impl Writer {
                     Answer::Append(reply, self.settled(admitted, &mut fault))
                 }
                 Command::Note { note, reply } => {
-                    let admitted = draft.admit_note(note).map(|(leaf, position)| {
+                    let admitted = draft.admit_note(&note).map(|(leaf, position)| {
                         bytes = bytes.saturating_add(leaf.len());
                         appends.push(vec![leaf]);
                         position

@@ -144,10 +144,10 @@ impl<'i> Draft<'i> {
     }
 
     /// Decides on a note: its leaf, and where it will stand.
-    pub(in crate::store) fn admit_note(&mut self, note: Note) -> Result<(Vec<u8>, Position), Denied> {
+    pub(in crate::store) fn admit_note(&mut self, note: &Note) -> Result<(Vec<u8>, Position), Denied> {
         let at = note.at();
         let position = Position(self.size());
-        if let Note::PolicyApplied(policy) | Note::PolicyProposed(policy) = &note {
+        if let Note::PolicyApplied(policy) | Note::PolicyProposed(policy) = note {
             let is = self.applied.policy.map_or(PolicyVersion(0), |(version, _)| version);
             if policy.version != is.next() {
                 // The version it was decided on is the one before its own.
@@ -157,7 +157,7 @@ impl<'i> Draft<'i> {
             }
         }
         let leaf = encoded(&Said::Note(note.clone()))?;
-        self.applied.learn(&note, position);
+        self.applied.learn(note, position);
         self.pass(&leaf, at, None);
         Ok((leaf, position))
     }

@@ -235,7 +235,7 @@ fn used_proofs_are_forgotten_only_when_old_in_time_and_in_entries() {
         let mut draft = index::Draft::new(&index, applied);
         for _ in 0..entries {
             let tick = Note::Broker { what: "tick".into(), version: String::new(), at: at(second) };
-            draft.admit_note(tick).unwrap();
+            draft.admit_note(&tick).unwrap();
         }
         index.take(draft).unwrap();
         let left = if kept { (2, 2) } else { (0, 0) };
