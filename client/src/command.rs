@@ -17,6 +17,7 @@ pub(crate) mod list;
 pub(crate) mod login;
 mod logout;
 mod pending;
+mod pick;
 pub(crate) mod policy;
 mod profiles;
 mod prove;

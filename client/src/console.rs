@@ -11,14 +11,12 @@ use crate::cli::{Form, Global};
 use crate::context::Outside;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::picture::Picture;
 use crate::render::{Look, clean_line};
 use crate::world::{Terminals, World};
 
 /// The longest line taken from a person; a redirected address is the longest they paste.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
-
-const HIDE_CURSOR: &str = "\x1b[?25l";
-const SHOW_CURSOR: &str = "\x1b[?25h";
 
 /// Both directions of the terminal, or of what stands in its place.
 pub(crate) struct Console {
@@ -34,8 +32,8 @@ pub(crate) struct Console {
     /// What to say when the person interrupts now.
     pub(crate) parting: Option<String>,
     spinning: bool,
-    /// How many lines of a picture stand above the cursor; the cursor is hidden as long as there are any.
-    drawn: usize,
+    answered: Picture,
+    aside: Picture,
 }
 
 impl Console {
@@ -47,9 +45,20 @@ impl Console {
             || world.var("TERM") == Some("dumb");
         let forced = world.var("CLICOLOR_FORCE").is_some_and(|value| value != "0");
         let colour = |terminal: bool| !refused && (terminal || forced);
-        let World { out, err, input, terminals, env: _, browser, clock, time_zone, keyring, interrupt: _ } =
-            world;
-        let outside = Outside { browser, clock, keyring };
+        let World {
+            out,
+            err,
+            input,
+            terminals,
+            env: _,
+            browser,
+            clock,
+            time_zone,
+            keyring,
+            keys,
+            interrupt: _,
+        } = world;
+        let outside = Outside { browser, clock, keyring, keys };
         let console = Self {
             out,
             err,
@@ -62,7 +71,8 @@ impl Console {
             colour_err: colour(terminals.err),
             parting: None,
             spinning: false,
-            drawn: 0,
+            answered: Picture::default(),
+            aside: Picture::default(),
         };
         (console, outside)
     }
@@ -179,34 +189,25 @@ impl Console {
         self.form == Form::Table && self.terminals.out
     }
 
-    /// A picture, over the one before. It is written in one piece, and no line is cleared before it is written
-    /// anew, so nothing flickers. What does not fit the screen is left out, because the cursor cannot go
-    /// back to what has scrolled away.
+    /// A picture, over the one before, in place of the answer.
     pub(crate) fn redraw(&mut self, picture: &str) -> Result<()> {
-        let rows = usize::from(self.terminals.height.unwrap_or(24)).saturating_sub(1).max(1);
-        let columns = usize::from(self.terminals.width.unwrap_or(80));
-        let mut text = match self.drawn {
-            0 => HIDE_CURSOR.to_owned(),
-            lines => format!("\x1b[{lines}A"),
-        };
-        self.drawn = 0;
-        for line in picture.lines().take(rows) {
-            let line: String = line.chars().take(columns).collect();
-            text.push_str(&format!("\r{line}\x1b[K\n"));
-            self.drawn += 1;
-        }
-        text.push_str("\x1b[J");
-        self.out.write_all(text.as_bytes())?;
-        self.out.flush()?;
-        Ok(())
+        Ok(self.answered.draw(&mut self.out, self.terminals, picture)?)
     }
 
-    /// Clears that line, and leaves a picture as it stands.
+    /// A picture beside the answer, over the one before.
+    pub(crate) fn draw_aside(&mut self, picture: &str) {
+        let _ = self.aside.draw(&mut self.err, self.terminals, picture);
+    }
+
+    /// Takes that picture away.
+    pub(crate) fn erase_aside(&mut self) {
+        self.aside.erase(&mut self.err);
+    }
+
+    /// Clears that line, and leaves pictures as they stand.
     fn still(&mut self) {
-        if std::mem::take(&mut self.drawn) > 0 {
-            let _ = write!(self.out, "{SHOW_CURSOR}");
-            let _ = self.out.flush();
-        }
+        self.answered.leave(&mut self.out);
+        self.aside.leave(&mut self.err);
         if std::mem::take(&mut self.spinning) {
             let _ = write!(self.err, "\r\x1b[K");
         }

@@ -13,7 +13,7 @@ use crate::failure::{Failure, Result};
 use crate::login;
 use crate::render::Look;
 use crate::settings::Settings;
-use crate::world::{Browser, Clock, Keyring};
+use crate::world::{Browser, Clock, Keyring, Keys};
 
 /// The parts of the world that are not the terminal.
 #[derive(Clone)]
@@ -21,6 +21,7 @@ pub(crate) struct Outside {
     pub(crate) browser: Arc<dyn Browser>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Arc<dyn Keyring>,
+    pub(crate) keys: Arc<dyn Keys>,
 }
 
 /// Terminal, outside and settings.

@@ -20,6 +20,7 @@ mod context;
 mod exit;
 mod failure;
 mod login;
+mod picture;
 mod profile;
 mod real;
 mod render;
@@ -43,7 +44,7 @@ use crate::failure::Failure;
 use crate::settings::Settings;
 
 pub use crate::exit::Exit;
-pub use crate::world::{Browser, Clock, Keyring, Terminals, World};
+pub use crate::world::{Browser, Clock, Key, Keyring, Keys, Terminals, World};
 
 /// Runs the command with these arguments (the first is the program's name) in this world.
 pub async fn run(args: impl IntoIterator<Item = OsString>, world: World) -> Exit {

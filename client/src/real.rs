@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::Notify;
 
-use crate::world::{Browser, Clock, Keyring, Terminals, World};
+use crate::world::{Browser, Clock, Key, Keyring, Keys, Terminals, World};
 
 /// How long an opener may take to say that it cannot. One that is still running has opened something.
 const OPENER_PATIENCE: Duration = Duration::from_millis(1500);
@@ -38,6 +40,7 @@ impl World {
             clock: Arc::new(SystemClock),
             time_zone: TimeZone::system(),
             keyring: Arc::new(SystemKeyring),
+            keys: Arc::new(Keyboard),
             interrupt: Arc::new(Notify::new()),
         }
     }
@@ -113,6 +116,41 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place where the client reads a clock")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+}
+
+/// The terminal's keyboard.
+#[derive(Debug)]
+struct Keyboard;
+
+impl Keys for Keyboard {
+    fn open(&self) -> io::Result<()> {
+        enable_raw_mode()
+    }
+
+    fn next(&self) -> io::Result<Key> {
+        loop {
+            let Event::Key(event) = event::read()? else { continue };
+            if event.kind == KeyEventKind::Release {
+                continue;
+            }
+            let control = event.modifiers.contains(KeyModifiers::CONTROL);
+            return Ok(match event.code {
+                KeyCode::Up => Key::Up,
+                KeyCode::Down => Key::Down,
+                KeyCode::Enter => Key::Enter,
+                KeyCode::Esc => Key::Escape,
+                KeyCode::Backspace => Key::Backspace,
+                KeyCode::Char('c') if control => Key::Interrupt,
+                KeyCode::Char(letter) if !control => Key::Char(letter),
+                _ => Key::Other,
+            });
+        }
+    }
+
+    fn close(&self) {
+        // A terminal that has gone needs nothing.
+        let _ = disable_raw_mode();
     }
 }
 

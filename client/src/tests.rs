@@ -11,6 +11,7 @@ mod failures;
 mod forms;
 mod history;
 mod login;
+mod picker;
 mod policy;
 mod profiles;
 mod prove;

@@ -32,6 +32,8 @@ pub struct World {
     pub time_zone: TimeZone,
     /// The operating system's place for secrets.
     pub keyring: Arc<dyn Keyring>,
+    /// Where single keys are pressed.
+    pub keys: Arc<dyn Keys>,
     /// Told once when the person presses Ctrl-C.
     pub interrupt: Arc<Notify>,
 }
@@ -97,6 +99,45 @@ pub trait Keyring: Send + Sync {
     /// # Errors
     /// When no keyring answers; the text says why.
     fn forget(&self, name: &str) -> Result<(), String>;
+}
+
+/// The keyboard, for what is chosen key by key. May block.
+pub trait Keys: Send + Sync {
+    /// From now on keys come one by one and are not shown, until [`Keys::close`].
+    ///
+    /// # Errors
+    /// When there is no keyboard here.
+    fn open(&self) -> io::Result<()>;
+
+    /// The next key that is pressed.
+    ///
+    /// # Errors
+    /// When the keyboard has gone.
+    fn next(&self) -> io::Result<Key>;
+
+    /// The terminal is as it was before.
+    fn close(&self);
+}
+
+/// A key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// An arrow.
+    Up,
+    /// An arrow.
+    Down,
+    /// This is it.
+    Enter,
+    /// None of it.
+    Escape,
+    /// The last letter was wrong.
+    Backspace,
+    /// A letter.
+    Char(char),
+    /// Ctrl-C.
+    Interrupt,
+    /// Any other.
+    Other,
 }
 
 impl World {

@@ -3,14 +3,17 @@
 use elevate_proto::v1;
 
 use crate::command::ask::{self, AskArgs};
+use crate::command::pick::{Choice, pick};
+use crate::command::roles;
+use crate::connect::Broker;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::render::{clean_line, json, time, words};
+use crate::render::{Look, clean_line, json, seconds_as_written, time, words};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The role's name, as `elevate roles` shows it; a profile may name it
+    /// The role's name, as `elevate roles` shows it; a profile may name it, and on a terminal you may choose it
     role: Option<String>,
     #[command(flatten)]
     ask: AskArgs,
@@ -19,12 +22,17 @@ pub(crate) struct Args {
     no_wait: bool,
 }
 
-pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
-    let Some(role) = args.ask.role(args.role, context)? else {
+pub(crate) async fn run(mut args: Args, context: &mut Context) -> Result<Exit> {
+    let named = args.ask.role(args.role.take(), context)?;
+    if named.is_none() && !can_pick(context) {
         return Err(Failure::usage("no role is named")
             .advice("name one: `elevate activate ROLE`; `elevate roles` shows what you may activate"));
-    };
+    }
     let broker = context.broker().await?;
+    let role = match named {
+        Some(role) => role,
+        None => picked(&mut args.ask, context, &broker).await?,
+    };
     let wish = ask::wish(&args.ask, role, context).await?;
     let prepared = ask::prepare(wish, context, &broker).await?;
     if args.ask.dry_run {
@@ -36,6 +44,43 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     }
     let ended = ask::wait(context, broker, &activation).await?;
     ending(context, ended, &prepared.title())
+}
+
+/// Only a person at a terminal chooses; a program is told what it left out.
+fn can_pick(context: &Context) -> bool {
+    context.console.can_ask() && !context.console.is_json()
+}
+
+/// Has the person choose a role out of what is offered, and say what it needs besides.
+async fn picked(ask: &mut AskArgs, context: &mut Context, broker: &Broker) -> Result<String> {
+    let (roles, _) = roles::offered(broker).await?;
+    if roles.is_empty() {
+        return Err(Failure::new(Exit::Refused, "ROLE_NOT_OFFERED", "no role is offered to you")
+            .advice("the people who run the broker decide that by its policy"));
+    }
+    let look = context.look();
+    let choices = roles.iter().map(|role| Choice { name: role.name.clone(), about: about(&look, role) });
+    let chosen = pick(context, "Which role?", choices.collect()).await?;
+    let role = roles.get(chosen).cloned().unwrap_or_default();
+    ask.ask_for_term(context, &role).await?;
+    if role.ticket_required {
+        ask.ask_for_ticket(context).await?;
+    }
+    Ok(role.name)
+}
+
+/// `Groups Administrator, 2h (at most 8h), 1 approval`.
+fn about(look: &Look, role: &v1::EligibleRole) -> String {
+    let (usual, longest) = (seconds_as_written(role.usual_seconds), seconds_as_written(role.longest_seconds));
+    let mut about = vec![role.title.clone(), format!("{usual} (at most {longest})")];
+    match role.requirements.iter().map(|requirement| requirement.count).sum::<i32>() {
+        0 => {}
+        people => about.push(words::approvals(people)),
+    }
+    if let Some(activation) = &role.activation {
+        about.push(words::state(look, activation));
+    }
+    about.join(", ")
 }
 
 fn asked(context: &mut Context, activation: v1::Activation) -> Result<Exit> {

@@ -72,6 +72,35 @@ impl AskArgs {
         }
     }
 
+    /// Asks for how long, where nobody said: Enter is the role's usual term.
+    pub(crate) async fn ask_for_term(
+        &mut self,
+        context: &mut Context,
+        role: &v1::EligibleRole,
+    ) -> Result<()> {
+        let usual = seconds_as_written(role.usual_seconds);
+        while self.term.is_none() {
+            let answer = context.console.ask(&format!("for how long? [{usual}] ")).await?;
+            match answer.as_deref() {
+                None | Some("") => return Ok(()),
+                Some(text) => match crate::cli::term(text) {
+                    Ok(term) => self.term = Some(term),
+                    Err(why) => context.console.warn(&clean_line(&why)),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks under which ticket, where nobody said.
+    pub(crate) async fn ask_for_ticket(&mut self, context: &mut Context) -> Result<()> {
+        if self.ticket.is_none() {
+            let answer = context.console.ask("under which ticket? ").await?;
+            self.ticket = answer.filter(|number| !number.is_empty());
+        }
+        Ok(())
+    }
+
     /// The profile that was named.
     fn profile<'c>(&self, context: &'c Context) -> Result<Option<&'c Profile>> {
         self.profile.as_deref().map(|name| profile::named(&context.settings.file.profile, name)).transpose()

@@ -2,6 +2,7 @@
 
 use elevate_proto::v1;
 
+use crate::connect::Broker;
 use crate::context::{Context, PAGES_MAX};
 use crate::exit::Exit;
 use crate::failure::Result;
@@ -10,17 +11,7 @@ use crate::render::{json, seconds_as_written, words};
 
 pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
     let broker = context.broker().await?;
-    let mut roles = Vec::new();
-    let mut page_token = String::new();
-    for _ in 0..PAGES_MAX {
-        let page = v1::ListEligibleRolesRequest { page_size: 100, page_token };
-        let answer = broker.roles().list_eligible_roles(broker.call(page)).await?.into_inner();
-        roles.extend(answer.roles);
-        page_token = answer.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
+    let (roles, page_token) = offered(&broker).await?;
     if roles.is_empty() {
         context
             .console
@@ -62,4 +53,20 @@ pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
     let headings = ["ROLE", "TITLE", "SCOPE", "FOR", "APPROVAL", "TICKET", "NOW"];
     context.console.answer(&json, || table(&look, &headings, rows))?;
     Ok(Exit::Ok)
+}
+
+/// What is offered to the caller, and the token of what was left out, empty when nothing was.
+pub(crate) async fn offered(broker: &Broker) -> Result<(Vec<v1::EligibleRole>, String)> {
+    let mut roles = Vec::new();
+    let mut page_token = String::new();
+    for _ in 0..PAGES_MAX {
+        let page = v1::ListEligibleRolesRequest { page_size: 100, page_token };
+        let answer = broker.roles().list_eligible_roles(broker.call(page)).await?.into_inner();
+        roles.extend(answer.roles);
+        page_token = answer.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    Ok((roles, page_token))
 }

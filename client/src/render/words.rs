@@ -113,7 +113,7 @@ pub(crate) fn state(look: &Look, activation: &v1::Activation) -> String {
     if when.is_empty() { word } else { format!("{word}, {when}") }
 }
 
-fn approvals(needed: i32) -> String {
+pub(crate) fn approvals(needed: i32) -> String {
     match needed {
         1 => "1 approval".to_owned(),
         more => format!("{more} approvals"),

@@ -1,6 +1,6 @@
 //! A terminal, a folder, a clock that stands still, and who is on the other side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::io::{self, BufRead, Write};
 use std::pin::Pin;
@@ -22,7 +22,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use super::broker::Broker;
 use super::tenant::{Manner, Person, Tenant};
 use crate::exit::Exit;
-use crate::world::{Clock, Keyring, Terminals, World};
+use crate::world::{Clock, Key, Keyring, Keys, Terminals, World};
 
 pub(super) const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 pub(super) const ANN: &str = "071cc716-8147-4397-a5ba-b2105951cc0b";
@@ -45,6 +45,7 @@ pub(super) struct Bench {
     pub(super) now: i64,
     /// After so many pauses they have had enough, and press Ctrl-C.
     pub(super) pauses: Option<u32>,
+    pub(super) keys: Arc<Fingers>,
 }
 
 /// What came of a command.
@@ -98,6 +99,7 @@ impl Bench {
             port,
             now: NOW,
             pauses: None,
+            keys: Arc::default(),
         }
     }
 
@@ -150,6 +152,7 @@ impl Bench {
             },
             time_zone: TimeZone::fixed(offset(1)),
             keyring: Arc::clone(&self.keyring),
+            keys: Arc::clone(&self.keys) as _,
             interrupt: Arc::clone(&self.interrupt),
         }
     }
@@ -337,6 +340,29 @@ impl Clock for Moved {
         }
         self.interrupt.notify_one();
         Box::pin(std::future::pending())
+    }
+}
+
+/// Presses these keys, where they can be pressed.
+#[derive(Default)]
+pub(super) struct Fingers {
+    pub(super) next: Mutex<VecDeque<Key>>,
+    /// How often the keyboard was taken, and given back.
+    pub(super) taken: Mutex<(u32, u32)>,
+}
+
+impl Keys for Fingers {
+    fn open(&self) -> io::Result<()> {
+        self.taken.lock().unwrap().0 += 1;
+        Ok(())
+    }
+
+    fn next(&self) -> io::Result<Key> {
+        self.next.lock().unwrap().pop_front().ok_or_else(|| io::Error::other("nobody presses anything"))
+    }
+
+    fn close(&self) {
+        self.taken.lock().unwrap().1 += 1;
     }
 }
 

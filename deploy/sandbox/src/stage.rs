@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use elevate_client::{Browser, Exit, Keyring, Terminals, World};
+use elevate_client::{Browser, Exit, Key, Keyring, Keys, Terminals, World};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::process::{Child, Command};
@@ -244,6 +244,7 @@ impl Person {
             clock: Arc::new(HeldClock(self.clock.clone())),
             time_zone: TimeZone::UTC,
             keyring: Arc::new(NoKeyring),
+            keys: Arc::new(NoKeyboard),
             interrupt: Arc::new(Notify::new()),
         };
         let words = std::iter::once("elevate").chain(arguments.iter().copied()).map(OsString::from);
@@ -315,4 +316,19 @@ impl Keyring for NoKeyring {
     fn forget(&self, _: &str) -> Result<(), String> {
         Err("none here".to_owned())
     }
+}
+
+/// Nobody presses single keys here.
+struct NoKeyboard;
+
+impl Keys for NoKeyboard {
+    fn open(&self) -> io::Result<()> {
+        Err(io::Error::other("none here"))
+    }
+
+    fn next(&self) -> io::Result<Key> {
+        Err(io::Error::other("none here"))
+    }
+
+    fn close(&self) {}
 }

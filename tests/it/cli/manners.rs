@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use elevate_client::{Browser, Exit, Keyring, Terminals};
+use elevate_client::{Browser, Exit, Key, Keyring, Keys, Terminals};
 use elevate_sandbox::stage::Told;
 use elevate_sandbox::{Strength, browser};
 use elevate_tests::{State, World};
@@ -62,6 +62,7 @@ impl<'a> Terminal<'a> {
             clock: Arc::new(Held(self.world.hands.clock())),
             time_zone: jiff::tz::TimeZone::UTC,
             keyring: Arc::new(Held(self.world.hands.clock())),
+            keys: Arc::new(NoKeyboard),
             interrupt: Arc::new(Notify::new()),
         };
         let words: Vec<_> =
@@ -280,4 +281,19 @@ async fn tokens_are_in_the_session_file_only_and_only_its_owner_can_read_it() {
             path.display()
         );
     }
+}
+
+/// Nobody presses single keys here.
+struct NoKeyboard;
+
+impl Keys for NoKeyboard {
+    fn open(&self) -> io::Result<()> {
+        Err(io::Error::other("none here"))
+    }
+
+    fn next(&self) -> io::Result<Key> {
+        Err(io::Error::other("none here"))
+    }
+
+    fn close(&self) {}
 }
