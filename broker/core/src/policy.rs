@@ -14,12 +14,14 @@ use crate::term::Term;
 mod decision;
 pub mod files;
 mod lint;
+mod reach;
 mod test;
 mod text;
 mod ticket;
 pub mod tier;
 
 pub use decision::Decision;
+pub use reach::{Right, Shift, shifts};
 pub use test::{Test, Verdict};
 pub use text::{PolicyFaults, Written, parse, read};
 pub use ticket::{CheckName, TicketCheck, TicketPattern, TicketRule, Unanswered};

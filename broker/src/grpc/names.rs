@@ -49,6 +49,17 @@ impl Names {
         self.fill_in(people.collect()).await;
     }
 
+    /// Likewise for those who gain or lose a right.
+    pub(super) async fn fill_shifts(&self, shifts: impl Iterator<Item = &mut api::Shift>) {
+        let mut shifts: Vec<_> = shifts.collect();
+        let object = |shift: &api::Shift| shift.subject.split_once(':').and_then(|(_, id)| id.parse().ok());
+        let names = self.of(shifts.iter().filter_map(|shift| object(shift)).collect()).await;
+        for shift in &mut shifts {
+            let name = object(shift).and_then(|id: ObjectId| names.get(&id));
+            shift.display_name = name.cloned().unwrap_or_default();
+        }
+    }
+
     async fn fill_in(&self, mut people: Vec<&mut api::Principal>) {
         let ids = people.iter().filter_map(|person| person.object_id.parse().ok());
         let names = self.of(ids.collect()).await;

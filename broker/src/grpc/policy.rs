@@ -1,10 +1,12 @@
 //! `PolicyService`.
 
+use elevate_core::policy::Shift;
 use elevate_proto::v1 as api;
 use elevate_proto::v1::policy_service_server::PolicyService;
 use tonic::{Request, Response, Status};
 
 use super::{Api, Attempt, from_proto, to_proto};
+use crate::workflow::RoleChange;
 
 #[tonic::async_trait]
 impl PolicyService for Api {
@@ -14,15 +16,13 @@ impl PolicyService for Api {
     ) -> Result<Response<api::PlanPolicyResponse>, Status> {
         self.answer(None, request, |api, caller, api::PlanPolicyRequest { text }| async move {
             let plan = api.inner.workflow.plan(&caller, &text).await?;
-            let change = |change: crate::workflow::RoleChange| api::RoleChange {
-                role: change.role.to_string(),
-                kind: change.kind.to_owned(),
-                differences: change.differences,
-                live_activation_ids: change.live.iter().map(ToString::to_string).collect(),
-            };
+            let mut changes = Vec::new();
+            for change in plan.changes {
+                changes.push(api.change(change).await);
+            }
             Ok(api::PlanPolicyResponse {
                 current_version: i64::try_from(plan.current.0).unwrap_or(i64::MAX),
-                changes: plan.changes.into_iter().map(change).collect(),
+                changes,
             })
         })
         .await
@@ -52,5 +52,38 @@ impl PolicyService for Api {
             Ok(to_proto::policy(&applied))
         })
         .await
+    }
+}
+
+/// The most live activations that one change tells of: each may be as long as its justification.
+const LIVE_MAX: usize = 100;
+
+impl Api {
+    async fn change(&self, change: RoleChange) -> api::RoleChange {
+        let RoleChange { role, kind, differences, shifts, live } = change;
+        let shift = |shift: &Shift| api::Shift {
+            subject: shift.subject.to_string(),
+            display_name: String::new(),
+            right: shift.right.word().to_owned(),
+        };
+        let (gains, loses): (Vec<_>, Vec<_>) = shifts.iter().partition(|shift| shift.gains);
+        let mut gains: Vec<_> = gains.into_iter().map(shift).collect();
+        let mut loses: Vec<_> = loses.into_iter().map(shift).collect();
+        self.inner.names.fill_shifts(gains.iter_mut().chain(&mut loses)).await;
+        let live_activation_ids = live.iter().map(|(live, _)| live.id.to_string()).collect();
+        let mut shown = Vec::new();
+        for (live, fate) in live.iter().take(LIVE_MAX) {
+            let activation = Some(self.named(live).await);
+            shown.push(api::LiveActivation { activation, fate: fate.word().to_owned() });
+        }
+        api::RoleChange {
+            role: role.to_string(),
+            kind: kind.to_owned(),
+            differences,
+            live_activation_ids,
+            gains,
+            loses,
+            live: shown,
+        }
     }
 }

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use elevate_core::names::{ActivationId, Resource, RoleName};
+use elevate_core::activation::State;
+use elevate_core::names::{Resource, RoleName};
 use elevate_core::policy::{
-    self, BreakGlass, EligibleRole, Policy, PolicyVersion, ProofRule, TicketPattern, TicketRule,
+    self, BreakGlass, EligibleRole, Policy, PolicyVersion, ProofRule, Shift, TicketPattern, TicketRule,
 };
 
 use super::{InForce, Refusal, Workflow, has_one_of};
-use crate::ports::journal::{AppendError, AppliedPolicy, Filter, Note, Page, Position, Said};
+use crate::ports::journal::{AppendError, AppliedPolicy, Filter, Note, Page, Position, Recorded, Said};
 use crate::ports::verifier::{AppRole, Caller};
 
 /// How many entries are read at once when the record is read through.
 const PAGE: u64 = 100;
 
 /// What a policy would change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// The version in force; zero when there is none.
     pub current: PolicyVersion,
@@ -24,7 +25,7 @@ pub struct Plan {
 }
 
 /// What happens to one role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RoleChange {
     /// Its name.
     pub role: RoleName,
@@ -32,8 +33,45 @@ pub struct RoleChange {
     pub kind: &'static str,
     /// One line a difference.
     pub differences: Vec<String>,
-    /// Live activations of it.
-    pub live: Vec<ActivationId>,
+    /// Who gains and who loses what.
+    pub shifts: Vec<Shift>,
+    /// Live activations of it, and what the change means for them.
+    pub live: Vec<(Recorded, Fate)>,
+}
+
+/// What becomes of a live activation when the rule of its role changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It has begun, and keeps the terms it was asked under.
+    KeepsTerms,
+    /// It has not begun: before it does, its asker must be offered the role by the new rule.
+    CheckedAgain,
+    /// It has not begun and will not: there is no such role any more, or it is another in the directory.
+    WillNotBegin,
+}
+
+impl Fate {
+    /// As the contract names it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::KeepsTerms => "keeps-terms",
+            Self::CheckedAgain => "checked-again",
+            Self::WillNotBegin => "will-not-begin",
+        }
+    }
+
+    fn of(recorded: &Recorded, after: Option<&EligibleRole>) -> Self {
+        match &recorded.state {
+            State::Requested | State::AwaitingApproval { .. } | State::Scheduled { .. } => match after {
+                Some(role) if role.target == recorded.request.asked.target => Self::CheckedAgain,
+                _ => Self::WillNotBegin,
+            },
+            State::Activating { .. }
+            | State::Active { .. }
+            | State::Revoking { .. }
+            | State::Closed { .. } => Self::KeepsTerms,
+        }
+    }
 }
 
 impl Workflow {
@@ -52,7 +90,14 @@ impl Workflow {
         };
         let mut changes = differences(old, &new);
         for change in &mut changes {
-            change.live = self.live_of(&change.role).await?;
+            let after = new.role(&change.role);
+            change.shifts = policy::shifts(old.role(&change.role), after);
+            let live = self.live_of(&change.role).await?;
+            let told = |live: Recorded| {
+                let fate = Fate::of(&live, after);
+                (live, fate)
+            };
+            change.live = live.into_iter().map(told).collect();
         }
         Ok(Plan { current, changes })
     }
@@ -125,13 +170,13 @@ impl Workflow {
         Ok(None)
     }
 
-    async fn live_of(&self, role: &RoleName) -> Result<Vec<ActivationId>, Refusal> {
+    async fn live_of(&self, role: &RoleName) -> Result<Vec<Recorded>, Refusal> {
         let filter = Filter { role: Some(role.clone()), live_only: true, ..Filter::default() };
         let mut page = Page { limit: 100, after: None };
         let mut live = Vec::new();
         loop {
             let found = self.ports.journal.find(&filter, &page).await?;
-            live.extend(found.activations.iter().map(|recorded| recorded.id));
+            live.extend(found.activations);
             match found.next {
                 Some(next) => page.after = Some(next),
                 None => return Ok(live),
@@ -145,6 +190,7 @@ fn differences(old: &Policy, new: &Policy) -> Vec<RoleChange> {
         role: role.name.clone(),
         kind,
         differences,
+        shifts: Vec::new(),
         live: Vec::new(),
     };
     let mut changes = Vec::new();

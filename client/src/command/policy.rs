@@ -9,12 +9,14 @@ use crate::connect::Broker;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::render::{Look, clean, clean_line, json, time, words};
+use crate::render::{clean, json, time, words};
 
 mod check;
 mod export;
+mod planned;
 mod source;
 
+use planned::planned;
 use source::Source;
 
 #[derive(Debug, clap::Subcommand)]
@@ -146,31 +148,4 @@ fn shown(text: &str) -> String {
         .map(|line| line.split('\t').map(clean).collect::<Vec<_>>().join("\t"))
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-fn planned(look: &Look, plan: &v1::PlanPolicyResponse) -> String {
-    let from = match plan.current_version {
-        0 => "no policy is in force yet".to_owned(),
-        version => format!("version {version} is in force"),
-    };
-    if plan.changes.is_empty() {
-        return format!("No role changes; {from}");
-    }
-    let mut text = format!("{from}; this would change:");
-    for change in &plan.changes {
-        let (sign, colour) = match change.kind.as_str() {
-            "added" => ("+", "32"),
-            "removed" => ("-", "31"),
-            _ => ("~", "33"),
-        };
-        let role = format!("{sign} {} ({})", clean_line(&change.role), clean_line(&change.kind));
-        text.push_str(&format!("\n{}", look.paint(colour, &role)));
-        for difference in &change.differences {
-            text.push_str(&format!("\n    {}", clean_line(difference)));
-        }
-        for id in &change.live_activation_ids {
-            text.push_str(&format!("\n    live, keeps its terms: {}", clean_line(id)));
-        }
-    }
-    text
 }

@@ -288,6 +288,27 @@ pub(crate) struct Change {
     kind: String,
     differences: Vec<String>,
     live_activation_ids: Vec<String>,
+    gains: Vec<Shift>,
+    loses: Vec<Shift>,
+    live: Vec<Live>,
+}
+
+/// Somebody gains or loses a right to a role.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shift {
+    subject: String,
+    display_name: Option<String>,
+    right: String,
+}
+
+/// An activation that is not over, and what a change means for it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Live {
+    id: String,
+    principal: Option<Principal>,
+    state: String,
+    held_until: Option<Timestamp>,
+    fate: String,
 }
 
 /// What a sweep found.
@@ -549,8 +570,30 @@ impl From<v1::PlanPolicyResponse> for Plan {
 
 impl From<v1::RoleChange> for Change {
     fn from(message: v1::RoleChange) -> Self {
-        let v1::RoleChange { role, kind, differences, live_activation_ids } = message;
-        Self { role, kind, differences, live_activation_ids }
+        let v1::RoleChange { role, kind, differences, live_activation_ids, gains, loses, live } = message;
+        let (gains, loses, live) = (all(gains), all(loses), all(live));
+        Self { role, kind, differences, live_activation_ids, gains, loses, live }
+    }
+}
+
+impl From<v1::Shift> for Shift {
+    fn from(message: v1::Shift) -> Self {
+        let v1::Shift { subject, display_name, right } = message;
+        Self { subject, display_name: some(display_name), right }
+    }
+}
+
+impl From<v1::LiveActivation> for Live {
+    fn from(message: v1::LiveActivation) -> Self {
+        let v1::LiveActivation { activation, fate } = message;
+        let activation = activation.unwrap_or_default();
+        Self {
+            state: state(activation.state()),
+            id: activation.id,
+            principal: activation.principal.map(Into::into),
+            held_until: time(activation.held_until.as_ref()),
+            fate,
+        }
     }
 }
 

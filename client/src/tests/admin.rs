@@ -169,14 +169,24 @@ fn plan() -> v1::PlanPolicyResponse {
         kind: kind.to_owned(),
         differences: differences.iter().map(|&line| line.to_owned()).collect(),
         live_activation_ids: live.iter().map(|&id| id.to_owned()).collect(),
+        gains: vec![],
+        loses: vec![],
+        live: vec![],
     };
-    v1::PlanPolicyResponse {
-        current_version: 3,
-        changes: vec![
-            change("groups-admin", "changed", &["longest: 8h -> 4h"], &[ID]),
-            change("reader", "added", &[], &[]),
-        ],
-    }
+    let shift = |subject: &str, name: &str, right: &str| v1::Shift {
+        subject: subject.to_owned(),
+        display_name: name.to_owned(),
+        right: right.to_owned(),
+    };
+    let live =
+        |state, fate: &str| v1::LiveActivation { activation: Some(activation(state)), fate: fate.to_owned() };
+    let people = v1::RoleChange {
+        gains: vec![shift("group:5a4db0c5-0000-4000-8000-000000000102", "Staff", "ask")],
+        loses: vec![shift("user:5a4db0c5-0000-4000-8000-000000000002", "", "approve")],
+        live: vec![live(State::Active, "keeps-terms"), live(State::Scheduled, "checked-again")],
+        ..change("groups-admin", "changed", &["longest: 8h -> 4h"], &[ID, ID, ID])
+    };
+    v1::PlanPolicyResponse { current_version: 3, changes: vec![people, change("reader", "added", &[], &[])] }
 }
 
 #[tokio::test]
@@ -189,37 +199,84 @@ async fn policy_plan_shows_what_would_change() {
         &bench,
         &["policy", "plan", file.to_str().unwrap()],
         expect![[r#"
-        out: version 3 is in force; this would change:
-        out: ~ groups-admin (changed)
-        out:     longest: 8h -> 4h
-        out:     live, keeps its terms: 0199a1b2-0000-7000-8000-000000000001
-        out: + reader (added)
-        exit: 0
-    "#]],
+            out: version 3 is in force; this would change:
+            out: ~ groups-admin (changed)
+            out:     longest: 8h -> 4h
+            out:     gains asking for it: Staff (group:5a4db0c5-0000-4000-8000-000000000102)
+            out:     loses approving it: user:5a4db0c5-0000-4000-8000-000000000002
+            out:     live 0199a1b2-0000-7000-8000-000000000001: Ann, active, until 18:00 (in 2h): keeps its terms
+            out:     live 0199a1b2-0000-7000-8000-000000000001: Ann, scheduled: is checked again when it begins
+            out:     live: 1 more
+            out: + reader (added)
+            exit: 0
+        "#]],
         expect![[r#"
-        out: {
-        out:   "current_version": 3,
-        out:   "changes": [
-        out:     {
-        out:       "role": "groups-admin",
-        out:       "kind": "changed",
-        out:       "differences": [
-        out:         "longest: 8h -> 4h"
-        out:       ],
-        out:       "live_activation_ids": [
-        out:         "0199a1b2-0000-7000-8000-000000000001"
-        out:       ]
-        out:     },
-        out:     {
-        out:       "role": "reader",
-        out:       "kind": "added",
-        out:       "differences": [],
-        out:       "live_activation_ids": []
-        out:     }
-        out:   ]
-        out: }
-        exit: 0
-    "#]],
+            out: {
+            out:   "current_version": 3,
+            out:   "changes": [
+            out:     {
+            out:       "role": "groups-admin",
+            out:       "kind": "changed",
+            out:       "differences": [
+            out:         "longest: 8h -> 4h"
+            out:       ],
+            out:       "live_activation_ids": [
+            out:         "0199a1b2-0000-7000-8000-000000000001",
+            out:         "0199a1b2-0000-7000-8000-000000000001",
+            out:         "0199a1b2-0000-7000-8000-000000000001"
+            out:       ],
+            out:       "gains": [
+            out:         {
+            out:           "subject": "group:5a4db0c5-0000-4000-8000-000000000102",
+            out:           "display_name": "Staff",
+            out:           "right": "ask"
+            out:         }
+            out:       ],
+            out:       "loses": [
+            out:         {
+            out:           "subject": "user:5a4db0c5-0000-4000-8000-000000000002",
+            out:           "display_name": null,
+            out:           "right": "approve"
+            out:         }
+            out:       ],
+            out:       "live": [
+            out:         {
+            out:           "id": "0199a1b2-0000-7000-8000-000000000001",
+            out:           "principal": {
+            out:             "tenant_id": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+            out:             "object_id": "071cc716-8147-4397-a5ba-b2105951cc0b",
+            out:             "display_name": "Ann"
+            out:           },
+            out:           "state": "active",
+            out:           "held_until": "2026-11-20T17:00:00Z",
+            out:           "fate": "keeps-terms"
+            out:         },
+            out:         {
+            out:           "id": "0199a1b2-0000-7000-8000-000000000001",
+            out:           "principal": {
+            out:             "tenant_id": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+            out:             "object_id": "071cc716-8147-4397-a5ba-b2105951cc0b",
+            out:             "display_name": "Ann"
+            out:           },
+            out:           "state": "scheduled",
+            out:           "held_until": null,
+            out:           "fate": "checked-again"
+            out:         }
+            out:       ]
+            out:     },
+            out:     {
+            out:       "role": "reader",
+            out:       "kind": "added",
+            out:       "differences": [],
+            out:       "live_activation_ids": [],
+            out:       "gains": [],
+            out:       "loses": [],
+            out:       "live": []
+            out:     }
+            out:   ]
+            out: }
+            exit: 0
+        "#]],
     )
     .await;
 
@@ -256,7 +313,11 @@ async fn policy_apply_shows_the_plan_first_and_applies_what_was_planned() {
         err: version 3 is in force; this would change:
         err: ~ groups-admin (changed)
         err:     longest: 8h -> 4h
-        err:     live, keeps its terms: 0199a1b2-0000-7000-8000-000000000001
+        err:     gains asking for it: Staff (group:5a4db0c5-0000-4000-8000-000000000102)
+        err:     loses approving it: user:5a4db0c5-0000-4000-8000-000000000002
+        err:     live 0199a1b2-0000-7000-8000-000000000001: Ann, active, until 18:00 (in 2h): keeps its terms
+        err:     live 0199a1b2-0000-7000-8000-000000000001: Ann, scheduled: is checked again when it begins
+        err:     live: 1 more
         err: + reader (added)
         exit: 0
     "#]]

@@ -3230,7 +3230,7 @@ pub struct PlanPolicyResponse {
     pub changes: ::prost::alloc::vec::Vec<RoleChange>,
 }
 /// What happens to one role.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RoleChange {
     /// Its name.
     #[prost(string, tag = "1")]
@@ -3241,9 +3241,43 @@ pub struct RoleChange {
     /// One line a difference: "longest: 8h -> 4h".
     #[prost(string, repeated, tag = "3")]
     pub differences: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Live activations of it. They keep the terms they were asked under.
+    /// Live activations of it: those in `live`, and those that found no room there.
     #[prost(string, repeated, tag = "4")]
     pub live_activation_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Who gains a right by it.
+    #[prost(message, repeated, tag = "5")]
+    pub gains: ::prost::alloc::vec::Vec<Shift>,
+    /// Who loses one.
+    #[prost(message, repeated, tag = "6")]
+    pub loses: ::prost::alloc::vec::Vec<Shift>,
+    /// Live activations of it, the newest first, at most 100, and what the change means for each.
+    #[prost(message, repeated, tag = "7")]
+    pub live: ::prost::alloc::vec::Vec<LiveActivation>,
+}
+/// Somebody gains or loses a right to a role.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Shift {
+    /// "user:{object id}" or "group:{object id}".
+    #[prost(string, tag = "1")]
+    pub subject: ::prost::alloc::string::String,
+    /// How they are called; empty when that cannot be had soon.
+    #[prost(string, tag = "2")]
+    pub display_name: ::prost::alloc::string::String,
+    /// "ask" for the role, or "approve" somebody else's request.
+    #[prost(string, tag = "3")]
+    pub right: ::prost::alloc::string::String,
+}
+/// An activation that is not over.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LiveActivation {
+    /// As it stands.
+    #[prost(message, optional, tag = "1")]
+    pub activation: ::core::option::Option<Activation>,
+    /// "keeps-terms": it has begun, and keeps the terms it was asked under. "checked-again": it has not, and
+    /// its asker must be offered the role by the new rule when it does. "will-not-begin": the role is gone, or
+    /// is another in the directory.
+    #[prost(string, tag = "2")]
+    pub fate: ::prost::alloc::string::String,
 }
 /// What to apply.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

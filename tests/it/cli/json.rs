@@ -109,7 +109,7 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
         sweep
           {closed: number, due: number, overdue: number, unsettled: []}
         policy plan
-          {changes: [{differences: [text], kind: text, live_activation_ids: [], role: text}], current_version: number}
+          {changes: [{differences: [text], gains: [], kind: text, live: [], live_activation_ids: [], loses: [], role: text}], current_version: number}
         policy apply --yes
           {applied_at: text, applied_by: {display_name: null, object_id: text, tenant_id: text}, text: text, version: number}
         policy show

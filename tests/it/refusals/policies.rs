@@ -185,3 +185,49 @@ async fn an_earlier_version_can_be_had_again_word_for_word_and_one_that_never_wa
     let none = async { get(5).await.map(drop) };
     refused(&world, "none", none, FailedPrecondition, "NO_POLICY").await;
 }
+
+#[tokio::test]
+async fn a_plan_says_who_gains_and_loses_what_and_what_becomes_of_live_activations() {
+    let world = World::start().await;
+    let (ann, eve) = (world.grpc("ann"), world.grpc("eve"));
+    let held = ann.ask(&wish("reader")).await.unwrap();
+    world.until(&held.id, State::Active).await;
+    let waiting = ann.ask(&wish("groups-admin")).await.unwrap();
+    let plan = async |text: &str| {
+        let request = eve.call(api::PlanPolicyRequest { text: text.to_owned() });
+        eve.policy().plan_policy(request).await.unwrap().into_inner().changes
+    };
+    let live = |change: &api::RoleChange| {
+        let told = |live: &api::LiveActivation| (live.activation.clone().unwrap().id, live.fate.clone());
+        change.live.iter().map(told).collect::<Vec<_>>()
+    };
+    let shifts = |shifts: &[api::Shift]| {
+        let told = |shift: &api::Shift| format!("{} {} ({})", shift.right, shift.subject, shift.display_name);
+        shifts.iter().map(told).collect::<Vec<_>>()
+    };
+
+    // Dave instead of Staff may read, and Approvers say no more yes to groups-admin but Carol does.
+    let (staff, approvers) =
+        ("group:5a4db0c5-0000-4000-8000-000000000102", "group:5a4db0c5-0000-4000-8000-000000000101");
+    let (carol, dave) =
+        ("user:5a4db0c5-0000-4000-8000-000000000003", "user:5a4db0c5-0000-4000-8000-000000000004");
+    let (groups, rest) = POLICY.split_once("# Two approvers.").unwrap();
+    let (between, reader) = rest.split_once("# Nobody has to say yes.").unwrap();
+    let text = [groups.replace(approvers, carol).as_str(), between, reader.replacen(staff, dave, 1).as_str()]
+        .concat();
+    let changes = plan(&text).await;
+    let [groups, reader] = changes.as_slice() else { panic!("{changes:#?}") };
+    assert_eq!(shifts(&groups.gains), [format!("approve {carol} (Carol Cooper)")]);
+    assert_eq!(shifts(&groups.loses), [format!("approve {approvers} (Approvers)")]);
+    assert_eq!(live(groups), [(waiting.id.clone(), "checked-again".to_owned())]);
+    assert_eq!(shifts(&reader.gains), [format!("ask {dave} (Dave Dyer)")]);
+    assert_eq!(shifts(&reader.loses), [format!("ask {staff} (Staff)")]);
+    assert_eq!(live(reader), [(held.id.clone(), "keeps-terms".to_owned())]);
+
+    // What is asked for and not there any more does not begin; what is held stays.
+    let changes = plan("").await;
+    let of = |role: &str| changes.iter().find(|change| change.role == role).unwrap();
+    assert_eq!(live(of("groups-admin")), [(waiting.id.clone(), "will-not-begin".to_owned())]);
+    assert_eq!(live(of("reader")), [(held.id.clone(), "keeps-terms".to_owned())]);
+    assert_eq!(of("reader").live_activation_ids, [held.id]);
+}
