@@ -273,6 +273,8 @@ fn advice_for(reason: &str, code: Code, lost: bool) -> Option<&'static str> {
         "SLOT_TAKEN" => "`elevate list` shows it",
         "REQUEST_CHANGED" => "look at it again and repeat the command",
         "POLICY_MOVED" => "run `elevate policy plan` again and look at what it would change now",
+        "SECOND_PERSON_NEEDED" => "another policy admin confirms it with `elevate policy confirm`",
+        "NO_PROPOSAL" => "`elevate policy apply` proposes one where a protected role is touched",
         "NO_POLICY" => "the people who run the broker apply one with `elevate policy apply`",
         "CONTENDED" => "repeat the command",
         _ if lost => "repeat the command; `elevate doctor` tries the way to the broker step by step",

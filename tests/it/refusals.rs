@@ -4,6 +4,7 @@ mod asking;
 mod callers;
 mod deciding;
 mod policies;
+mod second_person;
 mod states;
 
 use std::fmt::Debug;

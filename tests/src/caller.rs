@@ -277,6 +277,29 @@ impl Caller {
         Ok(self.policy().apply_policy(self.call(message)).await?.into_inner())
     }
 
+    /// The policy in force, word for word.
+    pub async fn policy_text(&self) -> Answer<String> {
+        let message = api::GetPolicyRequest { version: 0 };
+        Ok(self.policy().get_policy(self.call(message)).await?.into_inner().text)
+    }
+
+    /// Proposes a policy behind this version.
+    pub async fn propose(&self, text: &str, current_version: i64) -> Answer<api::Proposal> {
+        let message = api::ProposePolicyRequest { text: text.into(), current_version };
+        Ok(self.policy().propose_policy(self.call(message)).await?.into_inner())
+    }
+
+    /// What is proposed.
+    pub async fn proposal(&self) -> Answer<api::Proposal> {
+        Ok(self.policy().get_proposal(self.call(api::GetProposalRequest {})).await?.into_inner())
+    }
+
+    /// Confirms the proposal of this digest.
+    pub async fn confirm(&self, digest: &str) -> Answer<api::Policy> {
+        let message = api::ConfirmPolicyRequest { digest: digest.into() };
+        Ok(self.policy().confirm_policy(self.call(message)).await?.into_inner())
+    }
+
     /// Everything on record.
     pub async fn audit(&self) -> Answer<Vec<api::AuditEntry>> {
         let (mut all, mut page_token) = (Vec::new(), String::new());

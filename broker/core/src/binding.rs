@@ -132,6 +132,12 @@ pub fn bundle_digest(members: &[Digest]) -> Digest {
     hash("elevate-bundle-v1", &members.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
+/// `SHA-256("elevate-policy-v1" ‖ version ‖ text)`: a proposed policy, and the version it would become, so that
+/// who confirms it confirms what they read and nothing else.
+pub fn policy_digest(version: u64, text: &str) -> Digest {
+    hash("elevate-policy-v1", &[&version.to_string(), text])
+}
+
 /// `SHA-256("elevate-nonce-v1" ‖ challenge ‖ digest in lower-case hex ‖ action)`: sent as the `nonce`
 /// of the sign-in (base64url without padding), so that its ID token proves this and nothing else.
 pub fn nonce(challenge: &str, digest: Digest, action: Action) -> Digest {

@@ -14,6 +14,7 @@ use crate::term::Term;
 mod decision;
 pub mod files;
 mod lint;
+mod protected;
 mod reach;
 mod test;
 mod text;
@@ -21,6 +22,7 @@ mod ticket;
 pub mod tier;
 
 pub use decision::Decision;
+pub use protected::touched;
 pub use reach::{Right, Shift, shifts};
 pub use test::{Test, Verdict};
 pub use text::{PolicyFaults, Written, parse, read};

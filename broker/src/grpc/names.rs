@@ -60,6 +60,11 @@ impl Names {
         }
     }
 
+    /// Likewise for these people.
+    pub(super) async fn fill_people(&self, people: impl IntoIterator<Item = &mut api::Principal>) {
+        self.fill_in(people.into_iter().collect()).await;
+    }
+
     async fn fill_in(&self, mut people: Vec<&mut api::Principal>) {
         let ids = people.iter().filter_map(|person| person.object_id.parse().ok());
         let names = self.of(ids.collect()).await;

@@ -6,6 +6,7 @@ use elevate_proto::v1::policy_service_server::PolicyService;
 use tonic::{Request, Response, Status};
 
 use super::{Api, Attempt, from_proto, to_proto};
+use crate::ports::journal::AppliedPolicy;
 use crate::workflow::RoleChange;
 
 #[tonic::async_trait]
@@ -42,6 +43,43 @@ impl PolicyService for Api {
         .await
     }
 
+    async fn propose_policy(
+        &self,
+        request: Request<api::ProposePolicyRequest>,
+    ) -> Result<Response<api::Proposal>, Status> {
+        let attempt = Attempt::on_nothing("ProposePolicy");
+        self.answer(attempt, request, |api, caller, message| async move {
+            let api::ProposePolicyRequest { text, current_version } = message;
+            let planned = from_proto::policy_version(current_version, "current_version")?;
+            let proposed = api.inner.workflow.propose(&caller, &text, planned).await?;
+            Ok(api.proposal(&proposed).await)
+        })
+        .await
+    }
+
+    async fn get_proposal(
+        &self,
+        request: Request<api::GetProposalRequest>,
+    ) -> Result<Response<api::Proposal>, Status> {
+        self.answer(None, request, |api, caller, api::GetProposalRequest {}| async move {
+            let proposed = api.inner.workflow.proposal(&caller).await?;
+            Ok(api.proposal(&proposed).await)
+        })
+        .await
+    }
+
+    async fn confirm_policy(
+        &self,
+        request: Request<api::ConfirmPolicyRequest>,
+    ) -> Result<Response<api::Policy>, Status> {
+        let attempt = Attempt::on_nothing("ConfirmPolicy");
+        self.answer(attempt, request, |api, caller, api::ConfirmPolicyRequest { digest }| async move {
+            let applied = api.inner.workflow.confirm(&caller, &digest).await?;
+            Ok(to_proto::policy(&applied))
+        })
+        .await
+    }
+
     async fn get_policy(
         &self,
         request: Request<api::GetPolicyRequest>,
@@ -59,6 +97,12 @@ impl PolicyService for Api {
 const LIVE_MAX: usize = 100;
 
 impl Api {
+    async fn proposal(&self, proposed: &AppliedPolicy) -> api::Proposal {
+        let mut message = to_proto::proposal(proposed);
+        self.inner.names.fill_people(message.proposed_by.as_mut()).await;
+        message
+    }
+
     async fn change(&self, change: RoleChange) -> api::RoleChange {
         let RoleChange { role, kind, differences, shifts, live } = change;
         let shift = |shift: &Shift| api::Shift {

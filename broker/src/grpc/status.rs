@@ -97,9 +97,11 @@ const fn code(refusal: &Refusal) -> Code {
         | Refusal::ProofUsed
         | Refusal::Approval(ApprovalRefusal::Own | ApprovalRefusal::NotAnApprover)
         | Refusal::NotAllowed { .. }
+        | Refusal::SecondPersonNeeded { .. }
+        | Refusal::OwnProposal
         | Refusal::PeopleOnly => Code::PermissionDenied,
         Refusal::Approval(ApprovalRefusal::Twice) | Refusal::SlotTaken { .. } => Code::AlreadyExists,
-        Refusal::AssignedElsewhere | Refusal::WrongState { .. } | Refusal::NoPolicy => {
+        Refusal::AssignedElsewhere | Refusal::WrongState { .. } | Refusal::NoPolicy | Refusal::NoProposal => {
             Code::FailedPrecondition
         }
         Refusal::Changed(_) | Refusal::PolicyMoved { .. } | Refusal::Contended => Code::Aborted,

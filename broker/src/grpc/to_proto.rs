@@ -6,6 +6,7 @@ use elevate_core::activation::{
     Activation, Actor, Cause, Change, Event, Kind, Outcome, ProofShown, Retry, Review, State, TicketVerdict,
 };
 use elevate_core::approval::ApprovalRequirement;
+use elevate_core::binding::policy_digest;
 use elevate_core::due;
 use elevate_core::names::{DirectoryRole, Membership, Principal, Resource, Target};
 use elevate_core::policy::{Bound, EligibleRole, ProofRule};
@@ -239,6 +240,17 @@ pub(super) fn policy(applied: &AppliedPolicy) -> api::Policy {
         text: applied.text.clone(),
         applied_by: Some(principal(applied.by)),
         applied_at: Some(time(applied.at)),
+        confirmed_by: applied.confirmed_by.map(principal),
+    }
+}
+
+pub(super) fn proposal(proposed: &AppliedPolicy) -> api::Proposal {
+    api::Proposal {
+        version: i64::try_from(proposed.version.0).unwrap_or(i64::MAX),
+        text: proposed.text.clone(),
+        proposed_by: Some(principal(proposed.by)),
+        proposed_at: Some(time(proposed.at)),
+        digest: policy_digest(proposed.version.0, &proposed.text).to_string(),
     }
 }
 

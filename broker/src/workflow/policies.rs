@@ -1,14 +1,16 @@
 //! The policy: what a new one would change, and putting it into force.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use elevate_core::activation::State;
+use elevate_core::binding::policy_digest;
 use elevate_core::names::{Resource, RoleName};
 use elevate_core::policy::{
     self, BreakGlass, EligibleRole, Policy, PolicyVersion, ProofRule, Shift, TicketPattern, TicketRule,
 };
 
-use super::{InForce, Refusal, Workflow, has_one_of};
+use super::{InForce, Refusal, Workflow, has_one_of, person};
 use crate::ports::journal::{AppendError, AppliedPolicy, Filter, Note, Page, Position, Recorded, Said};
 use crate::ports::verifier::{AppRole, Caller};
 
@@ -105,7 +107,7 @@ impl Workflow {
     /// Puts this policy into force as the version after `planned`.
     ///
     /// # Errors
-    /// The caller has no right to, the policy has faults, or another came first.
+    /// The caller has no right to, the policy has faults, it touches a protected role, or another came first.
     pub async fn apply(
         &self,
         caller: &Caller,
@@ -116,25 +118,103 @@ impl Workflow {
         self.accepting()?;
         let policy = policy::parse(text).map_err(Refusal::PolicyInvalid)?;
         let _only_one = self.applying.lock().await;
-        let current = self.policy.load().as_ref().map_or(PolicyVersion(0), |in_force| in_force.version);
-        if current != planned {
-            return Err(Refusal::PolicyMoved { is: current.0 });
-        }
+        let version = self.next_after(planned)?;
         if let Some(applied) = self.ports.journal.policy().await?.filter(|applied| applied.text == text) {
             // Word for word what is in force: nothing to put on record.
             return Ok(applied);
         }
-        let version = current.next();
-        let at = self.now().latest();
-        let applied =
-            AppliedPolicy { version, text: text.to_owned(), by: caller.principal, at, confirmed_by: None };
-        match self.ports.journal.note(Note::PolicyApplied(applied.clone())).await {
-            Ok(_) => {}
-            Err(AppendError::Conflict { is, .. }) => return Err(Refusal::PolicyMoved { is }),
-            Err(error) => return Err(error.into()),
+        let touched = match self.policy.load_full() {
+            Some(in_force) => policy::touched(&in_force.policy, &policy),
+            None => BTreeSet::new(),
+        };
+        if !touched.is_empty() {
+            let roles = touched.iter().map(ToString::to_string).collect();
+            return Err(Refusal::SecondPersonNeeded { roles });
         }
-        self.policy.store(Some(Arc::new(InForce { version, policy })));
+        let (text, by, at) = (text.to_owned(), caller.principal, self.now().latest());
+        self.put_into_force(AppliedPolicy { version, text, by, at, confirmed_by: None }, policy).await
+    }
+
+    /// Proposes this policy as the version after `planned`, for another policy admin to confirm.
+    ///
+    /// # Errors
+    /// The caller has no right to or is no person, the policy has faults, or another came first.
+    pub async fn propose(
+        &self,
+        caller: &Caller,
+        text: &str,
+        planned: PolicyVersion,
+    ) -> Result<AppliedPolicy, Refusal> {
+        has_one_of(caller, &[AppRole::PolicyAdmin])?;
+        // Two people, and not one with a program.
+        person(caller)?;
+        self.accepting()?;
+        policy::parse(text).map_err(Refusal::PolicyInvalid)?;
+        let _only_one = self.applying.lock().await;
+        let version = self.next_after(planned)?;
+        let (text, by, at) = (text.to_owned(), caller.principal, self.now().latest());
+        let proposed = AppliedPolicy { version, text, by, at, confirmed_by: None };
+        self.note_policy(Note::PolicyProposed(proposed.clone())).await?;
+        Ok(proposed)
+    }
+
+    /// What waits to be confirmed.
+    ///
+    /// # Errors
+    /// The caller has no right to look, or nothing waits.
+    pub async fn proposal(&self, caller: &Caller) -> Result<AppliedPolicy, Refusal> {
+        has_one_of(caller, &[AppRole::PolicyAdmin, AppRole::Auditor])?;
+        self.waiting().await
+    }
+
+    /// Puts into force what was proposed, if it is still what the caller read: `digest` is over that.
+    ///
+    /// # Errors
+    /// The caller has no right to, is no person or proposed it themselves; nothing waits, or something else does.
+    pub async fn confirm(&self, caller: &Caller, digest: &str) -> Result<AppliedPolicy, Refusal> {
+        has_one_of(caller, &[AppRole::PolicyAdmin])?;
+        person(caller)?;
+        self.accepting()?;
+        let _only_one = self.applying.lock().await;
+        let proposed = self.waiting().await?;
+        if proposed.by == caller.principal {
+            return Err(Refusal::OwnProposal);
+        }
+        if policy_digest(proposed.version.0, &proposed.text).to_string() != digest {
+            return Err(Refusal::Changed("something else is proposed by now".to_owned()));
+        }
+        let policy = policy::parse(&proposed.text).map_err(Refusal::PolicyInvalid)?;
+        let (at, confirmed_by) = (self.now().latest(), Some(caller.principal));
+        self.put_into_force(AppliedPolicy { at, confirmed_by, ..proposed }, policy).await
+    }
+
+    /// The proposal that is not overtaken: one against another version than that in force is dead.
+    async fn waiting(&self) -> Result<AppliedPolicy, Refusal> {
+        let proposed = self.ports.journal.proposal().await?.ok_or(Refusal::NoProposal)?;
+        if proposed.version == self.version().next() { Ok(proposed) } else { Err(Refusal::NoProposal) }
+    }
+
+    fn version(&self) -> PolicyVersion {
+        self.policy.load().as_ref().map_or(PolicyVersion(0), |in_force| in_force.version)
+    }
+
+    fn next_after(&self, planned: PolicyVersion) -> Result<PolicyVersion, Refusal> {
+        let current = self.version();
+        if current == planned { Ok(current.next()) } else { Err(Refusal::PolicyMoved { is: current.0 }) }
+    }
+
+    async fn put_into_force(&self, applied: AppliedPolicy, policy: Policy) -> Result<AppliedPolicy, Refusal> {
+        self.note_policy(Note::PolicyApplied(applied.clone())).await?;
+        self.policy.store(Some(Arc::new(InForce { version: applied.version, policy })));
         Ok(applied)
+    }
+
+    async fn note_policy(&self, note: Note) -> Result<(), Refusal> {
+        match self.ports.journal.note(note).await {
+            Ok(_) => Ok(()),
+            Err(AppendError::Conflict { is, .. }) => Err(Refusal::PolicyMoved { is }),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The policy in force, or the one that was `version`, word for word. Zero: the one in force.

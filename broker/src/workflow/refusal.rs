@@ -72,6 +72,20 @@ pub enum Refusal {
         /// The version in force.
         is: u64,
     },
+    /// One person alone does not change this.
+    #[error("`{}` {}; propose the policy, and let another policy admin confirm it", .roles.join("`, `"), if .roles.len() == 1 { "is protected" } else { "are protected" })]
+    SecondPersonNeeded {
+        /// The protected roles it touches.
+        roles: Vec<String>,
+    },
+    /// Who proposes is one person, and who confirms another.
+    #[error("you proposed this policy yourself; another policy admin must confirm it")]
+    OwnProposal,
+    /// Nothing waits to be confirmed.
+    #[error(
+        "no policy is proposed, or another came into force since; an administrator proposes one with `elevate policy apply`"
+    )]
+    NoProposal,
     /// The policy has faults.
     #[error("the policy has {n} fault{s}; nothing was applied\n{0}", n = .0.iter().count(), s = if .0.iter().count() == 1 { "" } else { "s" })]
     PolicyInvalid(Faults),
@@ -124,6 +138,8 @@ impl Refusal {
             Self::Changed(_) => "REQUEST_CHANGED",
             Self::NoPolicy => "NO_POLICY",
             Self::PolicyMoved { .. } => "POLICY_MOVED",
+            Self::SecondPersonNeeded { .. } | Self::OwnProposal => "SECOND_PERSON_NEEDED",
+            Self::NoProposal => "NO_PROPOSAL",
             Self::PolicyInvalid(_) => "POLICY_INVALID",
             Self::NotAllowed { .. } => "NOT_ALLOWED",
             Self::PeopleOnly => "PEOPLE_ONLY",

@@ -14,6 +14,7 @@ use crate::render::{clean, json, time, words};
 mod check;
 mod export;
 mod planned;
+mod second;
 mod source;
 
 use planned::planned;
@@ -54,8 +55,18 @@ pub(crate) enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Put into force what another policy admin has proposed
+    Confirm {
+        /// Do not ask whether to go on
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// The policy in force, word for word
-    Show,
+    Show {
+        /// What is proposed and waits to be confirmed, instead
+        #[arg(long)]
+        proposed: bool,
+    },
     /// Write the policy in force into a file, or into a folder as the files it was applied from
     Export {
         /// A file that is not there yet, or a folder without TOML files; standard output when it is left out
@@ -80,7 +91,9 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
             show_plan(&path, context).await
         }
         Verb::Apply { path, yes, dry_run: false } => apply(&path, yes, context).await,
-        Verb::Show => show(context).await,
+        Verb::Confirm { yes } => second::confirm(yes, context).await,
+        Verb::Show { proposed: true } => second::show(context).await,
+        Verb::Show { proposed: false } => show(context).await,
         Verb::Export { path, version, force } => export::run(path.as_deref(), version, force, context).await,
     }
 }
@@ -108,20 +121,39 @@ async fn apply(path: &Path, yes: bool, context: &mut Context) -> Result<Exit> {
     let plan = plan(&broker, &source).await?;
     let told = planned(&context.look_aside(), &plan);
     context.console.warn(&told);
-    if !yes {
-        if !context.console.can_ask() {
-            return Err(Failure::usage("nobody is there to look at the plan")
-                .advice("`--yes` applies it all the same"));
-        }
-        if !context.console.confirm("Apply it?").await? {
-            return Err(Failure::new(Exit::Interrupted, "NOT_CONFIRMED", "nothing was applied"));
-        }
-    }
+    agreed(yes, "Apply it?", "applied", context).await?;
     let request = v1::ApplyPolicyRequest { text: source.text.clone(), current_version: plan.current_version };
     let applied = match broker.policy().apply_policy(broker.call(request)).await {
         Ok(policy) => policy.into_inner(),
-        Err(status) => return Err(source.placed(status.into())),
+        Err(status) => {
+            let failure = source.placed(status.into());
+            return if failure.reason() == "SECOND_PERSON_NEEDED" {
+                second::propose(source.text, plan.current_version, &failure, &broker, context).await
+            } else {
+                Err(failure)
+            };
+        }
     };
+    in_force(applied, context)
+}
+
+/// Whether the person has looked at the plan and goes on.
+async fn agreed(yes: bool, question: &str, done: &str, context: &mut Context) -> Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !context.console.can_ask() {
+        return Err(Failure::usage("nobody is there to look at the plan")
+            .advice(format!("with `--yes` it is {done} all the same")));
+    }
+    if context.console.confirm(question).await? {
+        Ok(())
+    } else {
+        Err(Failure::new(Exit::Interrupted, "NOT_CONFIRMED", format!("nothing was {done}")))
+    }
+}
+
+fn in_force(applied: v1::Policy, context: &mut Context) -> Result<Exit> {
     let text = format!("Version {} of the policy is in force", applied.version);
     context.console.answer(&json::Policy::from(applied), || text)?;
     Ok(Exit::Ok)

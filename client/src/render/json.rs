@@ -272,6 +272,17 @@ pub(crate) struct Policy {
     text: String,
     applied_by: Option<Principal>,
     applied_at: Option<Timestamp>,
+    confirmed_by: Option<Principal>,
+}
+
+/// A policy that waits for a second person.
+#[derive(Debug, Serialize)]
+pub(crate) struct Proposal {
+    version: i64,
+    text: String,
+    proposed_by: Option<Principal>,
+    proposed_at: Option<Timestamp>,
+    digest: String,
 }
 
 /// What a policy would change.
@@ -556,8 +567,22 @@ impl From<v1::AuditEntry> for AuditEntry {
 
 impl From<v1::Policy> for Policy {
     fn from(message: v1::Policy) -> Self {
-        let v1::Policy { version, text, applied_by, applied_at } = message;
-        Self { version, text, applied_by: applied_by.map(Into::into), applied_at: time(applied_at.as_ref()) }
+        let v1::Policy { version, text, applied_by, applied_at, confirmed_by } = message;
+        Self {
+            version,
+            text,
+            applied_by: applied_by.map(Into::into),
+            applied_at: time(applied_at.as_ref()),
+            confirmed_by: confirmed_by.map(Into::into),
+        }
+    }
+}
+
+impl From<v1::Proposal> for Proposal {
+    fn from(message: v1::Proposal) -> Self {
+        let v1::Proposal { version, text, proposed_by, proposed_at, digest } = message;
+        let (proposed_by, proposed_at) = (proposed_by.map(Into::into), time(proposed_at.as_ref()));
+        Self { version, text, proposed_by, proposed_at, digest }
     }
 }
 

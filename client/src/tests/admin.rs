@@ -301,8 +301,13 @@ async fn policy_apply_shows_the_plan_first_and_applies_what_was_planned() {
     std::fs::write(&file, "[[role]]\n").unwrap();
     let path = file.to_str().unwrap();
     bench.broker.says("plan_policy", &plan());
-    let applied =
-        v1::Policy { version: 4, text: "[[role]]\n".to_owned(), applied_by: Some(ann()), applied_at: at(0) };
+    let applied = v1::Policy {
+        version: 4,
+        text: "[[role]]\n".to_owned(),
+        applied_by: Some(ann()),
+        applied_at: at(0),
+        confirmed_by: None,
+    };
     bench.broker.says("apply_policy", &applied);
     let unattended = bench.elevate(&["policy", "apply", path]).await;
     assert!(unattended.exit == Exit::Usage && unattended.err.contains("--yes"), "{unattended:?}");
@@ -334,7 +339,13 @@ async fn policy_apply_shows_the_plan_first_and_applies_what_was_planned() {
 async fn policy_show_gives_the_text_that_can_be_applied_again() {
     let bench = Bench::signed_in().await;
     let text = "# roles\n[[role]]\n\tname = \"reader\"\n".to_owned();
-    let policy = v1::Policy { version: 3, text: text.clone(), applied_by: Some(ann()), applied_at: at(-60) };
+    let policy = v1::Policy {
+        version: 3,
+        text: text.clone(),
+        applied_by: Some(ann()),
+        applied_at: at(-60),
+        confirmed_by: None,
+    };
     bench.broker.says("get_policy", &policy);
     let ran = bench.elevate(&["policy", "show"]).await;
     assert_eq!(ran.out, text);

@@ -186,6 +186,9 @@ service!(v1::revocation_service_server::RevocationService {
 service!(v1::policy_service_server::PolicyService {
     plan_policy: PlanPolicyRequest -> PlanPolicyResponse,
     apply_policy: ApplyPolicyRequest -> Policy,
+    propose_policy: ProposePolicyRequest -> Proposal,
+    get_proposal: GetProposalRequest -> Proposal,
+    confirm_policy: ConfirmPolicyRequest -> Policy,
     get_policy: GetPolicyRequest -> Policy,
 });
 service!(v1::audit_service_server::AuditService {

@@ -162,10 +162,9 @@ async fn policy_test_runs_the_tests_and_fails_when_one_does() {
     .assert_eq(&bench.elevate(&["policy", "test", path]).await.all());
     std::fs::write(bench.folder.path().join("policy/a.toml"), "[[role]]\n").unwrap();
     expect![[r#"
-        err: error: the policy has 6 faults
+        err: error: the policy has 5 faults
         err:   a.toml line 1: role[0].name: is missing
         err:   a.toml line 1: role[0].way: is missing
-        err:   a.toml line 1: role[0].role_definition: is missing
         err:   a.toml line 1: role[0].eligible: is missing: a list such as `["group:{object id}"]`
         err:   a.toml line 1: role[0].longest: is missing
         err:   b.toml line 5: test[0].may: names `reader`, and no role is called that
@@ -200,7 +199,13 @@ async fn a_file_of_a_folder_changes_no_role_of_another() {
 }
 
 fn policy(version: i64, text: &str) -> v1::Policy {
-    v1::Policy { version, text: text.to_owned(), applied_by: Some(ann()), applied_at: at(0) }
+    v1::Policy {
+        version,
+        text: text.to_owned(),
+        applied_by: Some(ann()),
+        applied_at: at(0),
+        confirmed_by: None,
+    }
 }
 
 #[tokio::test]
@@ -247,4 +252,113 @@ async fn policy_export_takes_an_earlier_version_and_writes_nowhere_else() {
     let refused = refusal(Code::PermissionDenied, "NOT_ALLOWED", "this needs the app role");
     bench.broker.fails("get_policy", refused);
     assert_eq!(bench.elevate(&["policy", "export"]).await.exit, Exit::Refused);
+}
+
+/// Somebody with a policy at hand that touches a protected role, and a broker that says so.
+async fn guarded() -> (Bench, String) {
+    let bench = Bench::signed_in().await;
+    let path = folder(&bench, &[("a.toml", ROLE)]).join("a.toml").to_str().unwrap().to_owned();
+    let change =
+        v1::RoleChange { role: "reader".to_owned(), kind: "changed".to_owned(), ..Default::default() };
+    bench.broker.says("plan_policy", &v1::PlanPolicyResponse { current_version: 3, changes: vec![change] });
+    let why = "`reader` is protected; propose the policy, and let another policy admin confirm it";
+    bench.broker.fails("apply_policy", refusal(Code::PermissionDenied, "SECOND_PERSON_NEEDED", why));
+    let proposal = v1::Proposal {
+        version: 4,
+        text: ROLE.to_owned(),
+        proposed_by: Some(ann()),
+        proposed_at: at(-5),
+        digest: "what the broker says".to_owned(),
+    };
+    bench.broker.says("propose_policy", &proposal);
+    bench.broker.says("get_proposal", &proposal);
+    (bench, path)
+}
+
+#[tokio::test]
+async fn policy_apply_proposes_what_needs_a_second_person_and_does_not_succeed() {
+    let (bench, path) = guarded().await;
+    check(&bench, &["policy", "apply", &path, "--yes"], expect![[r#"
+        out: `reader` is protected: proposed as version 4, and not in force. Another policy admin confirms it with `elevate policy confirm`
+        err: version 3 is in force; this would change:
+        err: ~ reader (changed)
+        exit: 4
+    "#]], expect![[r#"
+        out: {
+        out:   "version": 4,
+        out:   "text": "[[role]]\nname = \"reader\"\nway = \"assignment\"\nrole_definition = \"88d8e3e3-8f55-4a1e-953a-9b9898b8876b\"\neligible = [\"group:5a4db0c5-0000-4000-8000-000000000102\"]\nlongest = \"8h\"\n",
+        out:   "proposed_by": {
+        out:     "tenant_id": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        out:     "object_id": "071cc716-8147-4397-a5ba-b2105951cc0b",
+        out:     "display_name": "Ann"
+        out:   },
+        out:   "proposed_at": "2026-11-20T14:55:00Z",
+        out:   "digest": "what the broker says"
+        out: }
+        err: version 3 is in force; this would change:
+        err: ~ reader (changed)
+        exit: 4
+    "#]]).await;
+    let asked: Vec<v1::ProposePolicyRequest> = bench.broker.asked("propose_policy");
+    assert_eq!((asked[0].current_version, asked[0].text.as_str()), (3, ROLE));
+}
+
+#[tokio::test]
+async fn policy_confirm_shows_what_is_proposed_and_confirms_exactly_that() {
+    let (bench, _) = guarded().await;
+    let unattended = bench.elevate(&["policy", "confirm"]).await;
+    assert!(unattended.exit == Exit::Usage && unattended.err.contains("--yes"), "{unattended:?}");
+    assert!(bench.broker.asked::<v1::ConfirmPolicyRequest>("confirm_policy").is_empty());
+    bench.broker.says("confirm_policy", &v1::Policy { confirmed_by: Some(ann()), ..policy(4, ROLE) });
+    check(&bench, &["policy", "confirm", "--yes"], expect![[r#"
+        out: Version 4 of the policy is in force
+        err: version 4, proposed by Ann (071cc716-8147-4397-a5ba-b2105951cc0b) at 15:55 (5m ago), not in force
+        err: version 3 is in force; this would change:
+        err: ~ reader (changed)
+        exit: 0
+    "#]], expect![[r#"
+        out: {
+        out:   "version": 4,
+        out:   "text": "[[role]]\nname = \"reader\"\nway = \"assignment\"\nrole_definition = \"88d8e3e3-8f55-4a1e-953a-9b9898b8876b\"\neligible = [\"group:5a4db0c5-0000-4000-8000-000000000102\"]\nlongest = \"8h\"\n",
+        out:   "applied_by": {
+        out:     "tenant_id": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        out:     "object_id": "071cc716-8147-4397-a5ba-b2105951cc0b",
+        out:     "display_name": "Ann"
+        out:   },
+        out:   "applied_at": "2026-11-20T15:00:00Z",
+        out:   "confirmed_by": {
+        out:     "tenant_id": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        out:     "object_id": "071cc716-8147-4397-a5ba-b2105951cc0b",
+        out:     "display_name": "Ann"
+        out:   }
+        out: }
+        err: version 4, proposed by Ann (071cc716-8147-4397-a5ba-b2105951cc0b) at 15:55 (5m ago), not in force
+        err: version 3 is in force; this would change:
+        err: ~ reader (changed)
+        exit: 0
+    "#]]).await;
+    // Over what was shown, whatever the broker says the digest is.
+    let asked: Vec<v1::ConfirmPolicyRequest> = bench.broker.asked("confirm_policy");
+    expect!["e88bd9f564355208d48f8c5e89b76e4d7e8bbc4b12fca6b2ca13b94a5ec5d341"].assert_eq(&asked[0].digest);
+    expect![[r#"
+        out: [[role]]
+        out: name = "reader"
+        out: way = "assignment"
+        out: role_definition = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"
+        out: eligible = ["group:5a4db0c5-0000-4000-8000-000000000102"]
+        out: longest = "8h"
+        err: version 4, proposed by Ann (071cc716-8147-4397-a5ba-b2105951cc0b) at 15:55 (5m ago), not in force
+        exit: 0
+    "#]]
+    .assert_eq(&bench.elevate(&["policy", "show", "--proposed"]).await.all());
+
+    let bench = Bench::signed_in().await;
+    let none = refusal(Code::FailedPrecondition, "NO_PROPOSAL", "no policy is proposed");
+    bench.broker.fails("get_proposal", none);
+    expect![[r#"
+        err: error: no policy is proposed
+        err:   `elevate policy apply` proposes one where a protected role is touched
+        exit: 6
+    "#]]
+    .assert_eq(&bench.elevate(&["policy", "confirm"]).await.all());
 }

@@ -3311,6 +3311,49 @@ pub struct Policy {
     /// When.
     #[prost(message, optional, tag = "4")]
     pub applied_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who confirmed it, where it was proposed.
+    #[prost(message, optional, tag = "5")]
+    pub confirmed_by: ::core::option::Option<Principal>,
+}
+/// What to propose.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProposePolicyRequest {
+    /// TOML, at most 1 MiB.
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+    /// The version that was planned against; 0 when there was none.
+    #[prost(int64, tag = "2")]
+    pub current_version: i64,
+}
+/// Nothing to say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetProposalRequest {}
+/// Which proposal.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmPolicyRequest {
+    /// Its digest, computed over the text that was read, lower-case hex: see Proposal.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
+}
+/// A policy that waits for a second person.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Proposal {
+    /// The version it would become: it is proposed against the one before.
+    #[prost(int64, tag = "1")]
+    pub version: i64,
+    /// Word for word.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// Who proposed it.
+    #[prost(message, optional, tag = "3")]
+    pub proposed_by: ::core::option::Option<Principal>,
+    /// When.
+    #[prost(message, optional, tag = "4")]
+    pub proposed_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// SHA-256("elevate-policy-v1" ‖ version ‖ text), lower-case hex, where every field behind the prefix is four
+    /// bytes of length (big endian) and its text.
+    #[prost(string, tag = "5")]
+    pub digest: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod policy_service_client {
@@ -3434,7 +3477,8 @@ pub mod policy_service_client {
         /// Puts a policy into force as the next version. Live activations keep the terms they were asked
         /// under. Needs the app role of a policy admin.
         /// A text that is in force already, word for word, is applied without a new version.
-        /// Errors: NOT_ALLOWED, POLICY_INVALID, POLICY_MOVED.
+        /// Errors: NOT_ALLOWED, POLICY_INVALID, POLICY_MOVED; SECOND_PERSON_NEEDED when it changes or removes a
+        /// protected role, or gives what one gives by another role: then propose it.
         pub async fn apply_policy(
             &mut self,
             request: impl tonic::IntoRequest<super::ApplyPolicyRequest>,
@@ -3454,6 +3498,79 @@ pub mod policy_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("elevate.v1.PolicyService", "ApplyPolicy"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Proposes a policy as the next version, for another policy admin to confirm. It takes the place of what was
+        /// proposed before, and dies when another version comes into force. For people with the app role of a policy
+        /// admin.
+        /// Errors: NOT_ALLOWED, PEOPLE_ONLY, POLICY_INVALID, POLICY_MOVED.
+        pub async fn propose_policy(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ProposePolicyRequest>,
+        ) -> std::result::Result<tonic::Response<super::Proposal>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.PolicyService/ProposePolicy",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("elevate.v1.PolicyService", "ProposePolicy"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What waits to be confirmed. Needs the app role of a policy admin or an auditor.
+        /// Errors: NOT_ALLOWED, NO_PROPOSAL.
+        pub async fn get_proposal(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetProposalRequest>,
+        ) -> std::result::Result<tonic::Response<super::Proposal>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.PolicyService/GetProposal",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("elevate.v1.PolicyService", "GetProposal"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts the proposed policy into force. For people with the app role of a policy admin, and never for the one
+        /// who proposed it. Both are on record.
+        /// Errors: NOT_ALLOWED, PEOPLE_ONLY, SECOND_PERSON_NEEDED, NO_PROPOSAL; REQUEST_CHANGED when something else is
+        /// proposed by now.
+        pub async fn confirm_policy(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ConfirmPolicyRequest>,
+        ) -> std::result::Result<tonic::Response<super::Policy>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.PolicyService/ConfirmPolicy",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("elevate.v1.PolicyService", "ConfirmPolicy"));
             self.inner.unary(req, path, codec).await
         }
         /// The policy in force, or an earlier version, word for word. Needs the app role of a policy admin or an auditor.
@@ -3507,10 +3624,33 @@ pub mod policy_service_server {
         /// Puts a policy into force as the next version. Live activations keep the terms they were asked
         /// under. Needs the app role of a policy admin.
         /// A text that is in force already, word for word, is applied without a new version.
-        /// Errors: NOT_ALLOWED, POLICY_INVALID, POLICY_MOVED.
+        /// Errors: NOT_ALLOWED, POLICY_INVALID, POLICY_MOVED; SECOND_PERSON_NEEDED when it changes or removes a
+        /// protected role, or gives what one gives by another role: then propose it.
         async fn apply_policy(
             &self,
             request: tonic::Request<super::ApplyPolicyRequest>,
+        ) -> std::result::Result<tonic::Response<super::Policy>, tonic::Status>;
+        /// Proposes a policy as the next version, for another policy admin to confirm. It takes the place of what was
+        /// proposed before, and dies when another version comes into force. For people with the app role of a policy
+        /// admin.
+        /// Errors: NOT_ALLOWED, PEOPLE_ONLY, POLICY_INVALID, POLICY_MOVED.
+        async fn propose_policy(
+            &self,
+            request: tonic::Request<super::ProposePolicyRequest>,
+        ) -> std::result::Result<tonic::Response<super::Proposal>, tonic::Status>;
+        /// What waits to be confirmed. Needs the app role of a policy admin or an auditor.
+        /// Errors: NOT_ALLOWED, NO_PROPOSAL.
+        async fn get_proposal(
+            &self,
+            request: tonic::Request<super::GetProposalRequest>,
+        ) -> std::result::Result<tonic::Response<super::Proposal>, tonic::Status>;
+        /// Puts the proposed policy into force. For people with the app role of a policy admin, and never for the one
+        /// who proposed it. Both are on record.
+        /// Errors: NOT_ALLOWED, PEOPLE_ONLY, SECOND_PERSON_NEEDED, NO_PROPOSAL; REQUEST_CHANGED when something else is
+        /// proposed by now.
+        async fn confirm_policy(
+            &self,
+            request: tonic::Request<super::ConfirmPolicyRequest>,
         ) -> std::result::Result<tonic::Response<super::Policy>, tonic::Status>;
         /// The policy in force, or an earlier version, word for word. Needs the app role of a policy admin or an auditor.
         /// Errors: NOT_ALLOWED, NO_POLICY (nor such a version).
@@ -3671,6 +3811,141 @@ pub mod policy_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ApplyPolicySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.PolicyService/ProposePolicy" => {
+                    #[allow(non_camel_case_types)]
+                    struct ProposePolicySvc<T: PolicyService>(pub Arc<T>);
+                    impl<
+                        T: PolicyService,
+                    > tonic::server::UnaryService<super::ProposePolicyRequest>
+                    for ProposePolicySvc<T> {
+                        type Response = super::Proposal;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ProposePolicyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PolicyService>::propose_policy(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ProposePolicySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.PolicyService/GetProposal" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetProposalSvc<T: PolicyService>(pub Arc<T>);
+                    impl<
+                        T: PolicyService,
+                    > tonic::server::UnaryService<super::GetProposalRequest>
+                    for GetProposalSvc<T> {
+                        type Response = super::Proposal;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetProposalRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PolicyService>::get_proposal(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetProposalSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.PolicyService/ConfirmPolicy" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConfirmPolicySvc<T: PolicyService>(pub Arc<T>);
+                    impl<
+                        T: PolicyService,
+                    > tonic::server::UnaryService<super::ConfirmPolicyRequest>
+                    for ConfirmPolicySvc<T> {
+                        type Response = super::Policy;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ConfirmPolicyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PolicyService>::confirm_policy(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConfirmPolicySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -111,9 +111,9 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
         policy plan
           {changes: [{differences: [text], gains: [], kind: text, live: [], live_activation_ids: [], loses: [], role: text}], current_version: number}
         policy apply --yes
-          {applied_at: text, applied_by: {display_name: null, object_id: text, tenant_id: text}, text: text, version: number}
+          {applied_at: text, applied_by: {display_name: null, object_id: text, tenant_id: text}, confirmed_by: null, text: text, version: number}
         policy show
-          {applied_at: text, applied_by: {display_name: null, object_id: text, tenant_id: text}, text: text, version: number}
+          {applied_at: text, applied_by: {display_name: null, object_id: text, tenant_id: text}, confirmed_by: null, text: text, version: number}
         audit list --limit 3
           {entries: [{activation_id: null, actor: null, at: text, details: {broker_version: text}, event: text, position: number, principal: null, role: null}], next_page_token: text}
         doctor
