@@ -2,6 +2,7 @@
 
 mod cli;
 mod crash;
+mod credentials;
 mod documents;
 mod expiry;
 mod foreign;

@@ -27,7 +27,7 @@ fn with_a_secret(text: String) -> String {
 #[tokio::test]
 async fn no_token_secret_proof_or_reason_is_ever_logged_or_counted() {
     let logs = Logs::kept();
-    let world = World::written(with_a_secret).await;
+    let world = World::written(|_, text| with_a_secret(text)).await;
     let ann = world.grpc("ann");
     let bob = world.grpc("bob");
     let mint = world.tenant.tokens();

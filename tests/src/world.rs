@@ -43,7 +43,7 @@ pub struct World {
     pub hands: Hands,
     folder: TempDir,
     environment: Vec<(String, String)>,
-    written: fn(String) -> String,
+    written: fn(&Tenant, String) -> String,
     addresses: Mutex<Option<(SocketAddr, SocketAddr)>>,
     broker: Mutex<Option<Broker>>,
 }
@@ -88,7 +88,7 @@ impl World {
     }
 
     /// Likewise, with a configuration that is written otherwise.
-    pub async fn written(written: fn(String) -> String) -> Self {
+    pub async fn written(written: fn(&Tenant, String) -> String) -> Self {
         let mut world = Self::without_broker(&[]).await;
         world.written = written;
         world.restart().await;
@@ -105,13 +105,13 @@ impl World {
         let environment = BESIDE.iter().chain(environment).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let environment = environment.collect();
         let (addresses, broker) = (Mutex::default(), Mutex::default());
-        Self { tenant, hands, folder, environment, written: |text| text, addresses, broker }
+        Self { tenant, hands, folder, environment, written: |_, text| text, addresses, broker }
     }
 
     /// The broker's configuration, as it would be written, with the variables over it.
     pub fn config(&self, listen: SocketAddr, admin: SocketAddr) -> Config {
         let text = stage::configuration(&self.tenant, listen, admin, &self.store()).expect("a configuration");
-        Config::parse(&(self.written)(text), self.folder(), self.environment.clone())
+        Config::parse(&(self.written)(&self.tenant, text), self.folder(), self.environment.clone())
             .expect("a good configuration")
     }
 

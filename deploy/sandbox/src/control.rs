@@ -3,6 +3,8 @@
 
 mod places;
 
+mod sign_ins;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    Behaviour, Fault, Kind, Lag, Strength,
+    Behaviour, Fault, Kind, Lag, Strength, host,
     http::{Reply, Request, put},
     people,
     world::World,
@@ -98,6 +100,7 @@ fn route(world: &Arc<World>, request: &Request) -> Answer {
                 Err(not_found("eligibility", id))
             }
         }
+        (_, ["federation" | "devices", ..]) => sign_ins::route(world, request, &segments),
         ("GET", ["permissions"]) => ok(permissions(world)),
         ("DELETE", ["permissions", client_id, permission]) => {
             let app = people::APPS.iter().find(|app| app.client_id == *client_id);
@@ -131,6 +134,7 @@ fn summary(world: &World) -> Value {
         "tenant": people::TENANT,
         "issuer": world.issuer(),
         "graph": format!("{}/v1.0", world.base_url),
+        "host": world.host_url,
         "folder": world.files.folder().display().to_string(),
         "people": people,
         "apps": apps,
@@ -215,8 +219,10 @@ fn add_fault(world: &World, request: &Request) -> Answer {
     let fault: Fault = serde_json::from_value(fields).map_err(|error| Refusal(400, error.to_string()))?;
     if let Kind::FailBefore { status, .. } | Kind::FailAfter { status } = fault.kind
         && !(500..=599).contains(&status)
+        && !(host::owns(&fault.path) && [404, 410].contains(&status))
     {
-        return Err(Refusal(400, "the `status` of a failure is from 500 to 599".to_owned()));
+        let told = "the `status` of a failure is from 500 to 599, on the way to the host also 404 or 410";
+        return Err(Refusal(400, told.to_owned()));
     }
     if !fault.path.starts_with('/') {
         return Err(Refusal(400, "a fault's `path` begins with `/`".to_owned()));

@@ -34,12 +34,15 @@ pub use behaviour::{AbsentMember, Behaviour, Duplicate, OptedIn};
 mod calls;
 pub use calls::{Call, Calls};
 
+pub use oidc::FederatedCredential;
+
 pub mod browser;
 pub mod files;
 pub mod stage;
 
 mod control;
 mod graph;
+pub mod host;
 mod http;
 mod keys;
 mod oidc;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Strength,
+    FederatedCredential, Strength,
     people::{self, App, Person},
     world::World,
 };
@@ -171,6 +171,22 @@ impl Mint {
             claims.insert("roles".to_owned(), json!(roles));
         }
         Value::Object(claims)
+    }
+
+    /// The claims of a token that the outer issuer makes for the broker, as a cluster makes one for a pod: what the
+    /// federated credential says that is registered from the start.
+    #[must_use]
+    pub fn outer_claims(&self) -> Value {
+        let now = self.world.clock.now().as_second();
+        let FederatedCredential { issuer, subject, audience } = self.world.federation.registered_at_start();
+        json!({ "iss": issuer, "sub": subject, "aud": [audience], "iat": now, "nbf": now, "exp": now + 3600 })
+    }
+
+    /// Signs claims as the outer issuer.
+    #[must_use]
+    pub fn outer(&self, claims: &Value) -> String {
+        let key = self.world.federation.key();
+        self.sign_with(&key.header(), claims, &Signature::Rs256(key))
     }
 
     /// Signs claims with the key that the login service signs with now.

@@ -2,13 +2,18 @@
 
 mod assertion;
 mod authorize;
+mod device;
 mod error;
+mod federation;
 mod page;
 mod registration;
 mod sign_ins;
 mod token;
 
-pub(crate) use sign_ins::SignIns;
+pub(crate) use device::{decline, enter, waiting};
+pub use federation::FederatedCredential;
+pub(crate) use federation::{Federation, MOST as MOST_FEDERATED};
+pub(crate) use sign_ins::{HOST_LIFE, SignIns};
 
 use std::sync::Arc;
 
@@ -37,8 +42,11 @@ pub(crate) fn answer(world: &Arc<World>, request: &Request) -> Reply {
         ("GET", ["oauth2", "v2.0", "authorize"]) => authorize::ask(world, request),
         ("POST", ["oauth2", "v2.0", "authorize"]) => authorize::chosen(world, request),
         ("POST", ["oauth2", "v2.0", "token"]) => token::answer(world, request),
+        ("POST", ["oauth2", "v2.0", "devicecode"]) => device::begin(world, request),
+        ("GET", ["oauth2", "v2.0", "deviceauth"]) => Reply::html(200, page::device(world, None)),
+        ("POST", ["oauth2", "v2.0", "deviceauth"]) => device::entered(world, request),
         (_, ["v2.0", ".well-known", "openid-configuration"] | ["discovery", "v2.0", "keys"])
-        | (_, ["oauth2", "v2.0", "authorize" | "token"]) => Reply::empty(405),
+        | (_, ["oauth2", "v2.0", "authorize" | "token" | "devicecode" | "deviceauth"]) => Reply::empty(405),
         _ => Reply::empty(404),
     };
     reply.header("x-ms-request-id", &request.id.to_string())
@@ -57,6 +65,7 @@ fn discovery(world: &World) -> serde_json::Value {
         "issuer": world.issuer(),
         "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
         "jwks_uri": format!("{base}/discovery/v2.0/keys"),
         "response_modes_supported": ["query"],
         "response_types_supported": ["code"],

@@ -134,8 +134,14 @@ pub const GRAPH: App = App {
     client_id: "00000003-0000-0000-c000-000000000000",
     object_id: "5a4db0c5-0000-4000-8000-000000000304",
 };
+/// The managed identity of the host that the tenant runs on: no registration, and it may what the broker may.
+pub const HOST: App = App {
+    name: "Host of the sandbox (managed identity)",
+    client_id: "5a4db0c5-0000-4000-8000-000000000204",
+    object_id: "5a4db0c5-0000-4000-8000-000000000305",
+};
 /// Every app that is there from the start.
-pub const APPS: [App; 4] = [BROKER, CLI, AUTOMATION, GRAPH];
+pub const APPS: [App; 5] = [BROKER, CLI, AUTOMATION, GRAPH, HOST];
 
 /// An application registration: the object that a role can be held over, under an id that is neither the client id
 /// nor that of the service principal.

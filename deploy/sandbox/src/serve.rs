@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Call, Kind, control, graph,
+    Call, Kind, control, graph, host,
     http::{Reply, Request},
     oidc,
     world::World,
@@ -44,8 +44,17 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
+    /// The login service, Graph and the control door, over TLS.
     pub(crate) fn start(listener: TcpListener, tls: Arc<ServerConfig>, world: Arc<World>) -> Self {
-        let tls = TlsAcceptor::from(tls);
+        Self::through(listener, Door::Tenant(tls.into()), world)
+    }
+
+    /// The host's own endpoint, without.
+    pub(crate) fn host(listener: TcpListener, world: Arc<World>) -> Self {
+        Self::through(listener, Door::Host, world)
+    }
+
+    fn through(listener: TcpListener, door: Door, world: Arc<World>) -> Self {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let accepting = tokio::spawn(async move {
@@ -54,7 +63,7 @@ impl Serving {
             let accept = async {
                 loop {
                     if let Ok((stream, _)) = listener.accept().await {
-                        connections.spawn(connection(stream, tls.clone(), Arc::clone(&world)));
+                        connections.spawn(connection(stream, door.clone(), Arc::clone(&world)));
                     }
                     while connections.try_join_next().is_some() {}
                 }
@@ -96,11 +105,31 @@ pub(crate) fn tls(
     Ok(Arc::new(config))
 }
 
-async fn connection(stream: TcpStream, tls: TlsAcceptor, world: Arc<World>) {
-    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await else { return };
-    let service = service_fn(move |request| respond(Arc::clone(&world), request));
+/// Which of the two is come in by.
+#[derive(Clone)]
+enum Door {
+    Tenant(TlsAcceptor),
+    Host,
+}
+
+async fn connection(stream: TcpStream, door: Door, world: Arc<World>) {
+    let builder = auto::Builder::new(TokioExecutor::new());
     // How a connection ends is the client's business; there is nobody here to tell.
-    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    match door {
+        Door::Tenant(tls) => {
+            let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await else { return };
+            let service = service_fn(move |request| respond(Arc::clone(&world), request, host_is_elsewhere));
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        }
+        Door::Host => {
+            let service = service_fn(move |request| respond(Arc::clone(&world), request, host::owns));
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        }
+    }
+}
+
+fn host_is_elsewhere(path: &str) -> bool {
+    !host::owns(path)
 }
 
 /// The answer never leaves; HTTP/1.1 closes the connection for it and HTTP/2 resets the stream.
@@ -111,6 +140,7 @@ struct Swallowed;
 async fn respond(
     world: Arc<World>,
     request: http::Request<Incoming>,
+    is_behind: fn(&str) -> bool,
 ) -> Result<http::Response<Body>, Swallowed> {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(Body::new(body), LARGEST_BODY).await else {
@@ -125,6 +155,9 @@ async fn respond(
         at: world.clock.now(),
         id: Uuid::new_v4(),
     };
+    if !is_behind(&request.path) {
+        return Ok(Reply::empty(404).into_response(world.clock.now()));
+    }
     if control::owns(&request.path) {
         return Ok(control::answer(&world, &request).into_response(world.clock.now()));
     }
@@ -153,6 +186,8 @@ pub(crate) fn suffer(world: &Arc<World>, request: &Request, struck: &[Kind]) -> 
     let failed = |status, retry_after: Option<&str>| {
         let reply = if graph::owns(&request.path) {
             graph::failure(request, status)
+        } else if host::owns(&request.path) {
+            host::failure(status)
         } else {
             oidc::failure(request, status)
         };
@@ -178,5 +213,11 @@ pub(crate) fn suffer(world: &Arc<World>, request: &Request, struck: &[Kind]) -> 
 }
 
 fn perform(world: &Arc<World>, request: &Request) -> Reply {
-    if graph::owns(&request.path) { graph::answer(world, request) } else { oidc::answer(world, request) }
+    if graph::owns(&request.path) {
+        graph::answer(world, request)
+    } else if host::owns(&request.path) {
+        host::answer(world, request)
+    } else {
+        oidc::answer(world, request)
+    }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, Cursor, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
 use crate::{Clock, Strength, Tenant, browser, files, people};
+
+/// How often who waits looks at a clock that does not say when it is moved.
+const LOOKS_EVERY: Duration = Duration::from_millis(10);
 
 /// The broker's configuration for this tenant: its own certificates, this folder, these addresses.
 ///
@@ -299,6 +303,18 @@ struct HeldClock(Clock);
 impl elevate_client::Clock for HeldClock {
     fn now(&self) -> Timestamp {
         self.0.now()
+    }
+
+    /// By the tenant's time, which somebody else may move.
+    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let clock = self.0.clone();
+        let length = jiff::SignedDuration::try_from(length).unwrap_or(jiff::SignedDuration::MAX);
+        let until = clock.now().saturating_add(length).unwrap_or(Timestamp::MAX);
+        Box::pin(async move {
+            while clock.now() < until {
+                tokio::time::sleep(LOOKS_EVERY).await;
+            }
+        })
     }
 }
 

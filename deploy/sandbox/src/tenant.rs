@@ -10,10 +10,10 @@ use anyhow::{Context, Result, ensure};
 use rustls::ServerConfig;
 
 use crate::{
-    Behaviour, Calls, Clock, Directory, Faults, Lag, Mint,
+    Behaviour, Calls, Clock, Directory, Faults, Lag, Mint, Strength,
     files::Files,
     keys::Keys,
-    oidc::SignIns,
+    oidc::{self, FederatedCredential, Federation, SignIns},
     people,
     serve::{self, Serving},
     world::World,
@@ -52,6 +52,7 @@ pub struct Tenant {
     address: SocketAddr,
     tls: Arc<ServerConfig>,
     tokens: Mint,
+    _host: Serving,
     serving: tokio::sync::Mutex<Option<Serving>>,
 }
 
@@ -71,8 +72,12 @@ impl Tenant {
         let listener = serve::listen(address).await?;
         let address = listener.local_addr().context("cannot tell the port")?;
         let behaviour = Arc::new(Mutex::new(Behaviour::default()));
+        let host = serve::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let base_url = format!("https://localhost:{}", address.port());
         let world = Arc::new(World {
-            base_url: format!("https://localhost:{}", address.port()),
+            federation: Federation::new(&base_url)?,
+            base_url,
+            host_url: format!("http://{}", host.local_addr().context("cannot tell the port")?),
             directory: Directory::new(clock.clone(), lag, Arc::clone(&behaviour)),
             clock,
             files,
@@ -83,7 +88,9 @@ impl Tenant {
             behaviour,
         });
         let serving = Serving::start(listener, Arc::clone(&tls), Arc::clone(&world));
-        Ok(Self { tokens: Mint::new(Arc::clone(&world)), world, address, tls, serving: Some(serving).into() })
+        let host = Serving::host(host, Arc::clone(&world));
+        let tokens = Mint::new(Arc::clone(&world));
+        Ok(Self { tokens, world, address, tls, _host: host, serving: Some(serving).into() })
     }
 
     /// `https://localhost:PORT`, where both the login service and Graph are.
@@ -126,6 +133,42 @@ impl Tenant {
     #[must_use]
     pub fn ca_pem(&self) -> String {
         self.world.files.ca_pem.clone()
+    }
+
+    /// `http://127.0.0.1:PORT`, where the host of the tenant says who it is: as a machine's metadata service under
+    /// `/metadata/identity/oauth2/token`, as a platform under `/msi/token` for whoever has [`crate::host::HEADER`].
+    #[must_use]
+    pub fn host_url(&self) -> &str {
+        &self.world.host_url
+    }
+
+    /// The federated credentials of the broker's application.
+    #[must_use]
+    pub fn federated_credentials(&self) -> Vec<FederatedCredential> {
+        self.world.federation.registered()
+    }
+
+    /// Has these and no others from now on.
+    pub fn register_federated(&self, credentials: Vec<FederatedCredential>) {
+        self.world.federation.register(credentials);
+    }
+
+    /// The codes of devices that somebody waits for.
+    #[must_use]
+    pub fn device_codes(&self) -> Vec<String> {
+        oidc::waiting(&self.world)
+    }
+
+    /// Somebody enters a device's code and signs in; `false` if nobody waits for it.
+    #[must_use]
+    pub fn enter_code(&self, code: &str, person: &people::Person, strength: Strength) -> bool {
+        oidc::enter(&self.world, code, person.id, strength)
+    }
+
+    /// Somebody enters a device's code and declines; `false` if nobody waits for it.
+    #[must_use]
+    pub fn decline_code(&self, code: &str) -> bool {
+        oidc::decline(&self.world, code)
     }
 
     /// The secret of the broker's application.

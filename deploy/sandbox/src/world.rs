@@ -3,18 +3,25 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
-    Behaviour, Calls, Clock, Directory, Faults, Strength, files::Files, keys::Keys, oidc::SignIns, people,
+    Behaviour, Calls, Clock, Directory, Faults, Strength,
+    files::Files,
+    keys::Keys,
+    oidc::{Federation, SignIns},
+    people,
 };
 
 #[derive(Debug)]
 pub(crate) struct World {
     /// `https://localhost:PORT`.
     pub(crate) base_url: String,
+    /// `http://127.0.0.1:PORT`, where the host says who it is.
+    pub(crate) host_url: String,
     pub(crate) clock: Clock,
     pub(crate) files: Files,
     pub(crate) keys: Keys,
     pub(crate) directory: Directory,
     pub(crate) sign_ins: SignIns,
+    pub(crate) federation: Federation,
     pub(crate) faults: Faults,
     pub(crate) calls: Calls,
     pub(crate) behaviour: Arc<Mutex<Behaviour>>,

@@ -14,6 +14,8 @@ mod accounts;
 mod applications;
 #[path = "tenant/control.rs"]
 mod control;
+#[path = "tenant/elsewhere.rs"]
+mod elsewhere;
 #[path = "tenant/faults.rs"]
 mod faults;
 #[path = "tenant/graph.rs"]

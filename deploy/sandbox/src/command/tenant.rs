@@ -47,6 +47,7 @@ fn description(tenant: &Tenant) -> Result<String> {
         ("issuer", tenant.issuer()),
         ("graph", tenant.graph_url()),
         ("control", format!("{}/sandbox", tenant.base_url())),
+        ("host's identity", format!("{}/metadata/identity/oauth2/token", tenant.host_url())),
         ("authority", tenant.ca_file().display().to_string()),
         ("broker client id", people::BROKER.client_id.to_owned()),
         ("  certificate", folder.join(files::CREDENTIAL).display().to_string()),

@@ -75,7 +75,7 @@ impl State {
     /// The tenant as it is at the start, with everybody long replicated.
     pub(crate) fn populated(now: Timestamp, lag: Lag) -> Self {
         let long_ago = now.saturating_sub(SignedDuration::from_hours(24 * 365)).unwrap_or(now);
-        let broker = people::BROKER_PERMISSIONS.iter().map(ToString::to_string).collect();
+        let broker: BTreeSet<String> = people::BROKER_PERMISSIONS.iter().map(ToString::to_string).collect();
         let mut state = Self {
             lag,
             users: Vec::new(),
@@ -85,7 +85,9 @@ impl State {
             schedules: Vec::new(),
             requests: Vec::new(),
             eligibilities: Vec::new(),
-            permissions: BTreeMap::from([(people::BROKER.client_id.to_owned(), broker)]),
+            permissions: [people::BROKER, people::HOST]
+                .map(|app| (app.client_id.to_owned(), broker.clone()))
+                .into(),
         };
         for person in people::EVERYBODY {
             state.add_user(person.id, person.name, person.display_name, long_ago);

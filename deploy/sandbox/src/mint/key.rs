@@ -7,7 +7,10 @@ use aws_lc_rs::{
     encoding::AsDer,
     hmac, rand,
     rsa::{KeyPair, KeySize},
-    signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding},
+    signature::{
+        KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
+        UnparsedPublicKey,
+    },
 };
 use jsonwebtoken::{Algorithm, EncodingKey, jwk::Jwk};
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
@@ -56,6 +59,12 @@ impl Key {
     pub(crate) fn jwk(&self, issuer: &str) -> Value {
         let (n, e) = &self.public;
         json!({ "kty": "RSA", "use": "sig", "kid": self.kid, "x5t": self.kid, "n": n, "e": e, "issuer": issuer })
+    }
+
+    /// Whether it made this signature, RSA with PKCS#1 padding.
+    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key().as_ref());
+        public.verify(message, signature).is_ok()
     }
 
     fn of(kid: String, pair: KeyPair) -> Result<Self> {

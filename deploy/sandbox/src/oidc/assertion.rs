@@ -1,4 +1,5 @@
-//! Client assertions: a JWT, signed with the key of a certificate that is registered on the application.
+//! Client assertions: a JWT, signed with the key of a certificate that is registered on the application, or a token of
+//! another issuer.
 
 use aws_lc_rs::{
     digest,
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use super::error::LoginError;
+use super::{error::LoginError, federation};
 use crate::{
     people::{self, App},
     world::World,
@@ -36,6 +37,9 @@ pub(super) fn check(
     let header = json(header).ok_or_else(malformed)?;
     let claims = json(claims).ok_or_else(malformed)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
+    if federation::is_outer(&claims, app) {
+        return federation::check(world, app, &claims, message.as_bytes(), &signature);
+    }
     check_signature(world, app, &header, message.as_bytes(), &signature)?;
     check_claims(world, app, &claims)
 }

@@ -59,6 +59,35 @@ pub(super) fn choose(world: &World, request: &Request, asked: &Asked) -> String 
     page("Sign in", &body)
 }
 
+/// Where somebody enters the code that a device shows, and what came of it.
+pub(super) fn device(world: &World, told: Option<&str>) -> String {
+    let people: Vec<_> =
+        world.directory.look(|state| state.users.iter().filter(|user| user.life.lasts()).cloned().collect());
+    let persons = people
+        .iter()
+        .enumerate()
+        .map(|(index, person)| option("person", &person.id, &escape(&person.display_name), index == 0));
+    let strengths = Strength::ALL.map(|strength| {
+        option("strength", strength.word(), &escape(strength.title()), strength == Strength::Mfa)
+    });
+    let told = told.map(|told| format!("<p role=\"status\">{}</p>", escape(told))).unwrap_or_default();
+    let body = format!(
+        r#"<h1>Enter the code</h1>
+{told}
+<p>Only if you began the sign-in on the device yourself. Nothing here is real.</p>
+<form method="post">
+<p><label>The code that the device shows <input name="code" autocomplete="off" required></label></p>
+<fieldset><legend>Who are you?</legend>{persons}</fieldset>
+<fieldset><legend>How do you sign in?</legend>{strengths}</fieldset>
+<p><button class="main" name="action" value="sign-in">Sign in</button>
+<button name="action" value="cancel">Decline</button></p>
+</form>"#,
+        persons = persons.collect::<String>(),
+        strengths = strengths.concat(),
+    );
+    page("Enter the code", &body)
+}
+
 /// An error that only the person may see.
 pub(super) fn refused(description: &str) -> String {
     let body =

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::registration::Scopes;
+use super::{device::Device, registration::Scopes};
 use crate::{SignIn, mint, world::World};
 
 /// Entra's codes live about ten minutes.
@@ -15,12 +15,28 @@ const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
 /// Entra's refresh tokens live ninety days, however often they are used.
 const REFRESH_LIFE: SignedDuration = SignedDuration::from_hours(90 * 24);
 
+/// A host's tokens live a day, and are given out again until an hour before their end.
+pub(crate) const HOST_LIFE: SignedDuration = SignedDuration::from_hours(24);
+const HOST_RENEWED: SignedDuration = SignedDuration::from_hours(1);
+
+/// A Graph token of the host's managed identity.
+#[derive(Clone, Debug)]
+pub(crate) struct HostToken {
+    pub(crate) token: String,
+    pub(crate) made: Timestamp,
+    pub(crate) ends: Timestamp,
+}
+
 /// The login service's memory.
 #[derive(Debug, Default)]
 pub(crate) struct SignIns(Mutex<Memory>);
 
 #[derive(Debug, Default)]
-struct Memory {
+pub(super) struct Memory {
+    /// Sign-ins that wait for a code to be entered, by the device's own code.
+    pub(super) devices: BTreeMap<String, Device>,
+    /// The token that the host has of its managed identity, until when, and when it was made.
+    host: Option<HostToken>,
     codes: BTreeMap<String, Code>,
     refresh: BTreeMap<String, Refresh>,
     graph: BTreeMap<String, GraphToken>,
@@ -102,10 +118,7 @@ impl SignIns {
     pub(super) fn remember_graph(&self, world: &World, client_id: Option<String>) -> (String, i64) {
         let now = world.clock.now();
         let life = mint::lifetime();
-        let expires = now.saturating_add(SignedDuration::from_secs(life)).unwrap_or(now);
-        let name = format!("EwB4{}{}{}", mint::unique(), mint::unique(), mint::unique());
-        self.with(|memory| memory.graph.insert(name.clone(), GraphToken { client_id, expires }));
-        (name, life)
+        (self.remember_graph_for(client_id, now, SignedDuration::from_secs(life)), life)
     }
 
     pub(crate) fn graph(&self, token: &str) -> Option<GraphToken> {
@@ -120,7 +133,28 @@ impl SignIns {
         })
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut Memory) -> T) -> T {
+    /// The host's Graph token. The same one is given out until its end is near.
+    pub(crate) fn host_token(&self, world: &World) -> HostToken {
+        let now = world.clock.now();
+        let kept = self.with(|memory| memory.host.clone());
+        if let Some(kept) = kept.filter(|kept| now.duration_since(kept.made) < HOST_LIFE - HOST_RENEWED) {
+            return kept;
+        }
+        let client_id = Some(crate::people::HOST.client_id.to_owned());
+        let token = self.remember_graph_for(client_id, now, HOST_LIFE);
+        let made = HostToken { token, made: now, ends: now.saturating_add(HOST_LIFE).unwrap_or(now) };
+        self.with(|memory| memory.host = Some(made.clone()));
+        made
+    }
+
+    fn remember_graph_for(&self, client_id: Option<String>, now: Timestamp, life: SignedDuration) -> String {
+        let expires = now.saturating_add(life).unwrap_or(now);
+        let name = format!("EwB4{}{}{}", mint::unique(), mint::unique(), mint::unique());
+        self.with(|memory| memory.graph.insert(name.clone(), GraphToken { client_id, expires }));
+        name
+    }
+
+    pub(super) fn with<T>(&self, f: impl FnOnce(&mut Memory) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

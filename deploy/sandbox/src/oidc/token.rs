@@ -9,7 +9,7 @@ use base64::{
 use serde_json::{Value, json};
 
 use super::{
-    assertion,
+    assertion, device,
     error::LoginError,
     registration::{self, Resource, Scopes},
     sign_ins::Refresh,
@@ -26,6 +26,7 @@ pub(super) fn answer(world: &Arc<World>, request: &Request) -> Reply {
     let tokens = match form.get("grant_type") {
         Some("authorization_code") => authorization_code(world, &form),
         Some("refresh_token") => refresh_token(world, &form),
+        Some("urn:ietf:params:oauth:grant-type:device_code") => device_code(world, &form),
         Some("client_credentials") => client_credentials(world, request, &form),
         Some(other) => {
             let message = format!("The app requested an unsupported grant type '{other}'.");
@@ -98,6 +99,12 @@ fn refresh_token(world: &Arc<World>, form: &Form) -> Result<Value, LoginError> {
     };
     // A refresh is no sign-in: `auth_time` stays, and there is no nonce to echo.
     Ok(delegated_tokens(world, SignIn { nonce: None, ..refresh.sign_in }, scopes))
+}
+
+fn device_code(world: &Arc<World>, form: &Form) -> Result<Value, LoginError> {
+    let (sign_in, scopes) = device::redeem(world, form)?;
+    still_welcome(world, &sign_in, None)?;
+    Ok(delegated_tokens(world, sign_in, scopes))
 }
 
 fn client_credentials(world: &Arc<World>, request: &Request, form: &Form) -> Result<Value, LoginError> {
@@ -173,7 +180,7 @@ fn check_secret(world: &World, app: &App, secret: &str) -> Result<(), LoginError
     Err(LoginError::new(7_000_215, "invalid_client", message))
 }
 
-fn public_client(form: &Form) -> Result<App, LoginError> {
+pub(super) fn public_client(form: &Form) -> Result<App, LoginError> {
     let app = registration::app(form.get("client_id").ok_or_else(|| LoginError::missing("client_id"))?)?;
     if app != people::CLI {
         let message =
