@@ -126,6 +126,7 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
         issuer: config.tenant.issuer.as_str().to_owned(),
         client_id: config.identity.client_id.to_string(),
         scope: config.identity.sign_in_scope.clone(),
+        device_code: config.identity.device_code,
     };
     let rates =
         Rates { each_a_minute: config.limits.calls_per_minute, all_a_second: config.limits.calls_per_second };

@@ -81,6 +81,8 @@ pub struct Identity {
     pub required_scope: String,
     /// What clients ask for at the sign-in.
     pub sign_in_scope: String,
+    /// Whether people may sign in by device code, for a session.
+    pub device_code: bool,
     /// The claim that carries the tenant.
     pub tenant_claim: String,
     /// The claim that carries the object id.
@@ -269,6 +271,7 @@ impl Reader<'_> {
             audience
                 .map(|audience| format!("api://{audience}/{required_scope} openid profile offline_access"))
         };
+        let device_code = table.truth("device_code", faults).unwrap_or(false);
         let tenant_claim = word(&mut table, "tenant_claim", "tid", faults);
         let object_claim = word(&mut table, "object_claim", "oid", faults);
         let token_id_claim = word(&mut table, "token_id_claim", "uti", faults);
@@ -283,6 +286,7 @@ impl Reader<'_> {
             guests,
             required_scope,
             sign_in_scope: sign_in_scope?,
+            device_code,
             tenant_claim,
             object_claim,
             token_id_claim,

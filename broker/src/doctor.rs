@@ -73,6 +73,12 @@ pub async fn examine(config: &Config) -> Findings {
             findings.wrong("the server's key", format!("{error:#}"), "fix the files under [server]")
         }
     }
+    if config.identity.device_code {
+        findings.well(
+            "people may sign in by device code (a sign-in with a browser is safer: a code can be had entered by \
+             somebody who does not know whose it is)",
+        );
+    }
     let targets = record(&mut findings, config).await;
     outside(&mut findings, config, &targets).await;
     findings

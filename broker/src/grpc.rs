@@ -38,6 +38,8 @@ pub struct SignIn {
     pub client_id: String,
     /// The scopes that give an access token for this broker.
     pub scope: String,
+    /// Whether people may sign in by device code.
+    pub device_code: bool,
 }
 
 /// Every service of `elevate.v1`.

@@ -3,6 +3,7 @@
 //! A session is what `elevate login` leaves behind: an access token for the broker and the means to
 //! renew it. A fresh sign-in (`sign_in`) is made for one request and leaves nothing behind.
 
+pub(crate) mod device;
 pub(crate) mod identity;
 mod loopback;
 mod session;

@@ -6,6 +6,7 @@ mod bench;
 mod binding;
 mod board;
 mod broker;
+mod device;
 mod dry;
 mod failures;
 mod forms;

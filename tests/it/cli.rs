@@ -1,5 +1,6 @@
 //! The command line, as people and programs use it: what they type, and every word they are told.
 
+mod device;
 mod json;
 mod manners;
 mod refused;
@@ -22,10 +23,15 @@ pub(crate) struct Session {
 impl Session {
     /// Everybody of `names` is signed in already.
     pub(crate) async fn of(names: &[&str]) -> Self {
-        let world = World::start().await;
+        let session = Self::on(World::start().await);
         for name in names {
-            world.signed_in(name).await;
+            session.world.signed_in(name).await;
         }
+        session
+    }
+
+    /// In this world, and nobody is signed in.
+    pub(crate) fn on(world: World) -> Self {
         std::fs::write(world.folder().join("reason.txt"), "Move the sales team's groups (CHG0042)\n")
             .unwrap();
         Self { world, transcript: String::new(), ids: Vec::new() }

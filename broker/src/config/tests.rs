@@ -88,7 +88,7 @@ fn what_is_not_said_has_its_usual_value() {
     assert_eq!(claims, ["tid", "oid", "uti"]);
     let roles = [&identity.policy_admin_role, &identity.auditor_role, &identity.revoker_role];
     assert_eq!(roles, ["Elevate.PolicyAdmin", "Elevate.Auditor", "Elevate.Revoker"]);
-    assert!(identity.further_clients.is_empty());
+    assert!(identity.further_clients.is_empty() && !identity.device_code);
     assert_eq!(config.store.folder, Path::new("/etc/elevate/record"));
     let Limits { calls_per_minute, calls_per_second, connections, calls_per_connection } = config.limits;
     assert_eq!((calls_per_minute.get(), calls_per_second.get()), (300, 1000));
@@ -149,6 +149,8 @@ fn each_setting_has_its_bounds() {
         ("identity", "required_scope", "\"two words\"", false),
         ("identity", "tenant_claim", "\"\"", false),
         ("identity", "further_clients", "[\"x\"]", false),
+        ("identity", "device_code", "true", true),
+        ("identity", "device_code", "\"on\"", false),
         ("graph", "url", "\"https://graph.example/v1.0/\"", true),
         ("graph", "url", "\"http://graph.example/v1.0\"", false),
         ("graph", "secret_file", "\"secret\"", false),

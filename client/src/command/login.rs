@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use elevate_proto::v1;
 use serde_json::json;
 
 use crate::cli::SignInArgs;
@@ -11,7 +12,8 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::login::identity::{Claims, Provider, Tokens};
 use crate::login::sign_in::{Ask, random, sign_in};
-use crate::login::{self, Session, Workload, store, workload};
+use crate::login::{self, Session, Workload, device, store, workload};
+use crate::render::clean_line;
 use crate::settings::{File, Store};
 
 /// Beside the broker's own: an ID token to show a name, and a refresh token to stay signed in.
@@ -21,6 +23,10 @@ const PERSON_SCOPES: [&str; 3] = ["openid", "profile", "offline_access"];
 pub(crate) struct Args {
     #[command(flatten)]
     sign_in: SignInArgs,
+    /// Sign in elsewhere by entering a code, where the broker allows it: for looking, denying, giving back and revoking.
+    /// Activating and approving take a sign-in with a browser all the same
+    #[arg(long, conflicts_with_all = ["workload", "no_browser"])]
+    device_code: bool,
     /// Sign in as a program, by its own credential
     #[arg(long, requires = "client_id", requires = "credential", conflicts_with = "no_browser")]
     workload: bool,
@@ -45,6 +51,9 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     let broker = context.settings.broker()?.to_owned();
     let connected = Broker::connect(&context.settings).await?;
     let how = login::how(&connected).await?;
+    if args.device_code && !how.device_code {
+        return Err(no_device_code(&how));
+    }
     let provider = Provider::discover(&context.settings, &how.issuer).await?;
     let session = match credential(&args)? {
         Some(credential) => {
@@ -61,6 +70,16 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
                 PERSON_SCOPES.iter().filter(|scope| !how.scope.split_whitespace().any(|s| s == **scope)),
             );
             let scope = scopes.join(" ");
+            if args.device_code {
+                let (tokens, claims) = device::sign_in(context, &provider, &how.client_id, &scope).await?;
+                context.console.say(
+                    "This session is for looking, denying, withdrawing, giving back and revoking. `activate` and \
+                     `approve` take a sign-in with a browser all the same; `--no-browser` where none opens here.",
+                );
+                let person = Some((how.client_id.clone(), claims));
+                let session = session(context, &broker, &provider, scope, tokens, person, None);
+                return kept(context, &broker, session).await;
+            }
             let nonce = random()?;
             let ask = Ask {
                 client_id: &how.client_id,
@@ -74,9 +93,27 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
             session(context, &broker, &provider, scope, signed_in.tokens, person, None)
         }
     };
+    kept(context, &broker, session).await
+}
+
+/// Keeps the session, and says so.
+async fn kept(context: &mut Context, broker: &str, session: Session) -> Result<Exit> {
     store::save(context, &session).await?;
-    remember(context, &broker)?;
+    remember(context, broker)?;
     told(context, &session).await
+}
+
+/// The broker's reason, and the next thing to try.
+fn no_device_code(how: &v1::SignIn) -> Failure {
+    let why = match clean_line(&how.device_code_refusal) {
+        none if none.is_empty() => "it does not say that it does".to_owned(),
+        why => why,
+    };
+    let told = format!("this broker takes no sign-in by device code: {why}");
+    Failure::new(Exit::Refused, "DEVICE_CODE_OFF", told).advice(
+        "run `elevate login`; on a machine without a browser `elevate login --no-browser`, and sign in with one on \
+         another machine",
+    )
 }
 
 /// The program's credential, where it is a program. Paths are kept, so they are made whole.
@@ -165,7 +202,7 @@ async fn told(context: &mut Context, session: &Session) -> Result<Exit> {
         (Some(one), None) | (None, Some(one)) => format!("as {one}"),
         (None, None) => String::new(),
     };
-    let text = format!("Signed in to {} {}", session.broker, crate::render::clean_line(&who));
+    let text = format!("Signed in to {} {}", session.broker, clean_line(&who));
     context.console.answer(&json, || text.trim_end().to_owned())?;
     Ok(Exit::Ok)
 }

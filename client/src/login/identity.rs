@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::exit::Exit;
@@ -29,6 +30,7 @@ pub(crate) struct Provider {
     pub(crate) issuer: String,
     pub(crate) authorization_endpoint: Url,
     token_endpoint: Url,
+    device_endpoint: Option<Url>,
     /// What time it thought it was.
     pub(crate) date: Option<Timestamp>,
 }
@@ -43,7 +45,17 @@ pub(crate) struct Tokens {
     pub(crate) id_token: Option<Secret>,
 }
 
-/// Why a token endpoint gave nothing.
+/// What a person needs to sign in elsewhere: RFC 8628, section 3.2.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Device {
+    pub(crate) device_code: Secret,
+    pub(crate) user_code: String,
+    pub(crate) verification_uri: Url,
+    pub(crate) expires_in: u64,
+    pub(crate) interval: Option<u64>,
+}
+
+/// Why an endpoint gave nothing.
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// It said no.
@@ -66,6 +78,7 @@ struct Document {
     issuer: String,
     authorization_endpoint: Url,
     token_endpoint: Url,
+    device_authorization_endpoint: Option<Url>,
 }
 
 impl Provider {
@@ -97,7 +110,8 @@ impl Provider {
             return Err(wrong(&format!("calls itself {}", clean_line(&document.issuer))));
         }
         let endpoints = [&document.authorization_endpoint, &document.token_endpoint];
-        if endpoints.iter().any(|endpoint| endpoint.scheme() != "https") {
+        let device = document.device_authorization_endpoint.as_ref();
+        if endpoints.into_iter().chain(device).any(|endpoint| endpoint.scheme() != "https") {
             return Err(wrong("names endpoints that are not reached by https"));
         }
         Ok(Self {
@@ -105,6 +119,7 @@ impl Provider {
             issuer: document.issuer,
             authorization_endpoint: document.authorization_endpoint,
             token_endpoint: document.token_endpoint,
+            device_endpoint: document.device_authorization_endpoint,
             date,
         })
     }
@@ -116,14 +131,26 @@ impl Provider {
 
     /// Asks the token endpoint.
     pub(crate) async fn token(&self, form: &[(&str, &str)]) -> std::result::Result<Tokens, Refused> {
+        self.ask(&self.token_endpoint, form).await
+    }
+
+    /// Begins a sign-in by device code.
+    pub(crate) async fn device(&self, form: &[(&str, &str)]) -> std::result::Result<Device, Refused> {
+        let none = || {
+            let told = "the sign-in service does not say where a sign-in by device code begins";
+            Refused::Lost(Failure::new(Exit::Unexpected, "SIGN_IN_SERVICE", told))
+        };
+        self.ask(self.device_endpoint.as_ref().ok_or_else(none)?, form).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        endpoint: &Url,
+        form: &[(&str, &str)],
+    ) -> std::result::Result<T, Refused> {
         let lost = |error: &reqwest::Error| Refused::Lost(lost(&self.issuer, error));
-        let answer = self
-            .http
-            .post(self.token_endpoint.clone())
-            .form(form)
-            .send()
-            .await
-            .map_err(|error| lost(&error))?;
+        let answer =
+            self.http.post(endpoint.clone()).form(form).send().await.map_err(|error| lost(&error))?;
         let status = answer.status();
         let body = zeroize::Zeroizing::new(read(answer).await.map_err(|error| lost(&error))?);
         if status.is_success() {
@@ -131,7 +158,7 @@ impl Provider {
                 Refused::Lost(Failure::new(
                     Exit::Unexpected,
                     "SIGN_IN_SERVICE",
-                    "the sign-in service gave no token in its answer",
+                    "the sign-in service's answer holds not what it must",
                 ))
             });
         }

@@ -79,7 +79,12 @@ impl Bench {
         let issuer = tenant.issuer();
         broker.says(
             "get_sign_in",
-            &v1::SignIn { issuer, client_id: "client-1".to_owned(), scope: "api://elevate/use".to_owned() },
+            &v1::SignIn {
+                issuer,
+                client_id: "client-1".to_owned(),
+                scope: "api://elevate/use".to_owned(),
+                ..v1::SignIn::default()
+            },
         );
         let env = [
             ("ELEVATE_BROKER", format!("localhost:{port}")),

@@ -69,6 +69,12 @@ impl Broker {
         self.next(call, Reply::Message(message.encode_to_vec()));
     }
 
+    /// From now on it says only this to a call.
+    pub(super) fn says_only(&self, call: &'static str, message: &impl Message) {
+        self.replies.lock().unwrap().remove(call);
+        self.says(call, message);
+    }
+
     pub(super) fn streams<M: Message>(&self, call: &'static str, messages: &[M], end: Option<Status>) {
         self.next(call, Reply::Stream(messages.iter().map(Message::encode_to_vec).collect(), end));
     }

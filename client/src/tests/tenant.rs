@@ -1,6 +1,6 @@
 //! A sign-in service on loopback, and the person who signs in there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufRead, Read, Write as _};
 use std::sync::{Arc, Mutex};
 
@@ -26,6 +26,10 @@ pub(super) struct Tenant {
     pub(super) forms: Mutex<Vec<HashMap<String, String>>>,
     /// What the token endpoint says instead of giving a token.
     pub(super) refuses: Mutex<Option<&'static str>>,
+    /// What whoever waits for a code to be entered is told, one after another; then it was entered. `lost` is no answer.
+    pub(super) waiting: Mutex<VecDeque<&'static str>>,
+    /// Where the code is to be entered, if not at an address that is good.
+    pub(super) enter_at: Mutex<Option<&'static str>>,
     /// What the next ID tokens carry instead of the nonce they should.
     pub(super) nonce: Mutex<Option<&'static str>>,
 }
@@ -74,6 +78,7 @@ impl Tenant {
                 "issuer": issuer,
                 "authorization_endpoint": format!("{issuer}/authorize"),
                 "token_endpoint": format!("{issuer}/token"),
+                "device_authorization_endpoint": format!("{issuer}/devicecode"),
             });
             return ("200 OK", document.to_string());
         }
@@ -87,7 +92,28 @@ impl Tenant {
                 json!({ "error": "invalid_grant", "error_description": format!("{why}\r\nTrace ID: 1") });
             return ("400 Bad Request", body.to_string());
         }
+        if request.starts_with("POST /t/v2.0/devicecode ") {
+            let at = self.enter_at.lock().unwrap().unwrap_or("https://login.example/device");
+            let device = json!({
+                "device_code": "device-secret", "user_code": "ABCD-1234\u{1b}[31m", "verification_uri": at,
+                "expires_in": 900, "interval": 5, "message": "ignored",
+            });
+            return ("200 OK", device.to_string());
+        }
         match form["grant_type"].as_str() {
+            "urn:ietf:params:oauth:grant-type:device_code" => {
+                match self.waiting.lock().unwrap().pop_front() {
+                    None => (
+                        "200 OK",
+                        Self::tokens(&json!({ "oid": super::bench::ANN, "name": "Ann" })).to_string(),
+                    ),
+                    Some("lost") => ("503 Service Unavailable", String::new()),
+                    Some(error) => {
+                        let body = json!({ "error": error, "error_description": format!("AADSTS7: {error}\r\nTrace") });
+                        ("400 Bad Request", body.to_string())
+                    }
+                }
+            }
             "authorization_code" => ("200 OK", self.exchange(&form).to_string()),
             _ => ("200 OK", json!({ "access_token": "renewed-token", "expires_in": 3600 }).to_string()),
         }
@@ -104,6 +130,10 @@ impl Tenant {
         let claims = json!({
             "nonce": nonce, "oid": super::bench::ANN, "name": "Ann\u{1b}[31m", "preferred_username": "ann@example.com",
         });
+        Self::tokens(&claims)
+    }
+
+    fn tokens(claims: &Value) -> Value {
         let id_token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string()));
         json!({ "access_token": "first-token", "expires_in": 3600, "refresh_token": "refresh-1", "id_token": id_token })
     }

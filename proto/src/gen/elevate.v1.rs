@@ -444,6 +444,13 @@ pub struct SignIn {
     /// The scopes that give an access token for this broker, separated by spaces.
     #[prost(string, tag = "3")]
     pub scope: ::prost::alloc::string::String,
+    /// Whether people may sign in by device code (RFC 8628) instead. That makes a session and never a proof: such an ID
+    /// token carries no nonce.
+    #[prost(bool, tag = "4")]
+    pub device_code: bool,
+    /// Why not, for people; empty where they may.
+    #[prost(string, tag = "5")]
+    pub device_code_refusal: ::prost::alloc::string::String,
 }
 /// Nothing to say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
