@@ -24,6 +24,7 @@ use crate::ports::{Clock, Directory, Journal, Verifier};
 
 mod ask;
 mod decide;
+mod hold;
 mod locks;
 mod policies;
 mod reconcile;
@@ -36,6 +37,7 @@ mod throttle;
 
 pub use ask::{Prepared, Wish};
 pub use decide::Yes;
+pub use hold::Hold;
 pub use policies::{Plan, RoleChange};
 pub use refusal::Refusal;
 pub use revoke::Overdue;
@@ -68,6 +70,7 @@ pub struct Workflow {
     policy: ArcSwapOption<InForce>,
     applying: tokio::sync::Mutex<()>,
     locks: locks::Locks,
+    holds: hold::Holds,
     nudge: Notify,
     changes: broadcast::Sender<ActivationId>,
     draining: AtomicBool,
@@ -101,6 +104,7 @@ impl Workflow {
             policy: ArcSwapOption::from(in_force),
             applying: tokio::sync::Mutex::default(),
             locks: locks::Locks::default(),
+            holds: hold::Holds::default(),
             nudge: Notify::new(),
             changes: broadcast::channel(1024).0,
             draining: AtomicBool::new(false),

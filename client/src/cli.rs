@@ -69,6 +69,8 @@ pub(crate) enum Verb {
     Roles,
     /// Ask for a role, and wait until you hold it
     Activate(command::activate::Args),
+    /// Hold a role for as long as a command runs
+    Exec(command::exec::Args),
     /// Your activations
     List(command::list::Args),
     /// Your past activations: how each ended, and how long it was held

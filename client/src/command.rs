@@ -11,6 +11,7 @@ pub(crate) mod deactivate;
 pub(crate) mod deny;
 pub(crate) mod doctor;
 mod dry;
+pub(crate) mod exec;
 mod follow;
 pub(crate) mod history;
 pub(crate) mod list;
@@ -42,6 +43,7 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         Verb::Whoami => whoami::run(context).await,
         Verb::Roles => roles::run(context).await,
         Verb::Activate(args) => activate::run(args, context).await,
+        Verb::Exec(args) => exec::run(args, context).await,
         Verb::List(args) => list::run(args, context).await,
         Verb::History(args) => history::run(args, context).await,
         Verb::Show(args) => show::run(args, context).await,

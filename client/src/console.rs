@@ -56,9 +56,10 @@ impl Console {
             time_zone,
             keyring,
             keys,
-            interrupt: _,
+            commands,
+            interrupt,
         } = world;
-        let outside = Outside { browser, clock, keyring, keys };
+        let outside = Outside { browser, clock, keyring, keys, commands, interrupt };
         let console = Self {
             out,
             err,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use elevate_proto::v1;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::connect::Broker;
@@ -13,7 +14,7 @@ use crate::failure::{Failure, Result};
 use crate::login;
 use crate::render::Look;
 use crate::settings::Settings;
-use crate::world::{Browser, Clock, Keyring, Keys};
+use crate::world::{Browser, Clock, Commands, Keyring, Keys};
 
 /// The parts of the world that are not the terminal.
 #[derive(Clone)]
@@ -22,6 +23,9 @@ pub(crate) struct Outside {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Arc<dyn Keyring>,
     pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) commands: Arc<dyn Commands>,
+    /// Told when the person presses Ctrl-C. Who runs a command listens to it; else the whole run does.
+    pub(crate) interrupt: Arc<Notify>,
 }
 
 /// Terminal, outside and settings.

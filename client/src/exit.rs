@@ -4,32 +4,33 @@ use std::process::ExitCode;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Done.
-    Ok = 0,
+    Ok,
     /// Something unexpected, ours or the broker's.
-    Unexpected = 1,
+    Unexpected,
     /// The command line, or a value on it, cannot be used as given.
-    Usage = 2,
+    Usage,
     /// Not signed in, or no longer.
-    SignIn = 3,
+    SignIn,
     /// A rule stands against it.
-    Refused = 4,
+    Refused,
     /// No such thing, or not for the caller to see.
-    NotFound = 5,
+    NotFound,
     /// Not in this state: there already, over already, or changed meanwhile.
-    State = 6,
+    State,
     /// The broker, the sign-in service or the directory cannot be reached, is busy, or took too long.
-    Unreachable = 7,
+    Unreachable,
     /// The activation is over, and nothing is held.
-    NotHeld = 8,
+    NotHeld,
     /// A role that is to be gone is not yet seen gone.
-    Overdue = 9,
+    Overdue,
     /// A policy does not say what it is meant to say.
-    Untrue = 10,
+    Untrue,
     /// Interrupted from the keyboard.
-    Interrupted = 130,
+    Interrupted,
+    /// What the command of `exec` ended with, or what `exec` ends with in its place.
+    Command(u8),
 }
 
 impl Exit {
@@ -51,7 +52,21 @@ impl Exit {
 
     /// The number that the shell sees.
     pub const fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Ok => 0,
+            Self::Unexpected => 1,
+            Self::Usage => 2,
+            Self::SignIn => 3,
+            Self::Refused => 4,
+            Self::NotFound => 5,
+            Self::State => 6,
+            Self::Unreachable => 7,
+            Self::NotHeld => 8,
+            Self::Overdue => 9,
+            Self::Untrue => 10,
+            Self::Interrupted => 130,
+            Self::Command(code) => code,
+        }
     }
 
     /// What it means, in a line.
@@ -71,13 +86,14 @@ impl Exit {
                 "a test of the policy fails, or a warning counts (policy test, policy lint --strict)"
             }
             Self::Interrupted => "interrupted",
+            Self::Command(_) => "the command's own",
         }
     }
 
     /// The table, as `--help` shows it.
     pub fn table() -> String {
         let lines = Self::ALL.map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning()));
-        format!("Exit codes:\n{}", lines.join("\n"))
+        format!("Exit codes:\n{}\n`exec` has its own: see `elevate exec --help`", lines.join("\n"))
     }
 }
 

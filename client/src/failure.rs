@@ -76,6 +76,18 @@ impl Failure {
         self
     }
 
+    /// Ending in another exit code than its kind does.
+    pub(crate) fn ending(mut self, exit: Exit) -> Self {
+        self.0.exit = exit;
+        self
+    }
+
+    /// With what it means, before what it is.
+    pub(crate) fn prefixed(mut self, what: &str) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
     /// The exit code it ends in.
     pub(crate) fn exit(&self) -> Exit {
         self.0.exit

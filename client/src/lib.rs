@@ -37,14 +37,14 @@ use std::sync::Arc;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use crate::cli::{Cli, Form};
+use crate::cli::{Cli, Form, Verb};
 use crate::console::Console;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
 pub use crate::exit::Exit;
-pub use crate::world::{Browser, Clock, Key, Keyring, Keys, Terminals, World};
+pub use crate::world::{Browser, Clock, Command, Commands, Key, Keyring, Keys, Running, Terminals, World};
 
 /// Runs the command with these arguments (the first is the program's name) in this world.
 pub async fn run(args: impl IntoIterator<Item = OsString>, world: World) -> Exit {
@@ -63,9 +63,11 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, world: World) -> Exit
         Err(failure) => return console.end(&failure),
     };
     let mut context = Context::new(console, outside, settings);
+    // What runs a command has to give the role back first, and says itself what an interruption means.
+    let runs_a_command = matches!(cli.verb, Verb::Exec(_));
     let result = tokio::select! {
         biased;
-        () = interrupt.notified() => None,
+        () = interrupt.notified(), if !runs_a_command => None,
         result = command::run(cli.verb, &mut context) => Some(result),
     };
     match result {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::Notify;
 
-use crate::world::{Browser, Clock, Key, Keyring, Keys, Terminals, World};
+use crate::world::{self, Browser, Clock, Commands, Key, Keyring, Keys, Running, Terminals, World};
 
 /// How long an opener may take to say that it cannot. One that is still running has opened something.
 const OPENER_PATIENCE: Duration = Duration::from_millis(1500);
@@ -41,6 +41,7 @@ impl World {
             time_zone: TimeZone::system(),
             keyring: Arc::new(SystemKeyring),
             keys: Arc::new(Keyboard),
+            commands: Arc::new(Programs),
             interrupt: Arc::new(Notify::new()),
         }
     }
@@ -117,6 +118,58 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+}
+
+/// Programs of this machine.
+#[derive(Debug)]
+struct Programs;
+
+impl Commands for Programs {
+    fn run(&self, command: world::Command) -> Running {
+        Box::pin(async move {
+            let world::Command { words, env, forward_interrupt } = command;
+            let mut words = words.into_iter();
+            let mut program = tokio::process::Command::new(words.next().unwrap_or_default());
+            // A child that outlives us would go on with a role that is about to be taken back; it is its own
+            // to decide, as with every shell.
+            let child = program.args(words).envs(env).spawn()?;
+            watch_over(child, forward_interrupt).await
+        })
+    }
+}
+
+/// Waits for its end, and hands on what tells us to end.
+#[cfg(unix)]
+async fn watch_over(mut child: tokio::process::Child, forward_interrupt: bool) -> io::Result<u8> {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use rustix::process::{Pid, Signal, kill_process};
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let (mut term, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let status = loop {
+        let told = tokio::select! {
+            status = child.wait() => break status?,
+            _ = term.recv() => Signal::TERM,
+            _ = hangup.recv() => Signal::HUP,
+            _ = interrupt.recv() => if forward_interrupt { Signal::INT } else { continue },
+        };
+        if let Some(pid) = pid {
+            // It may have ended at this moment; then there is nobody to tell.
+            let _ = kill_process(pid, told);
+        }
+    };
+    let by_signal = || status.signal().map(|number| number.saturating_add(128));
+    let code = status.code().or_else(by_signal).unwrap_or(1);
+    Ok(u8::try_from(code).unwrap_or(1))
+}
+
+#[cfg(not(unix))]
+async fn watch_over(mut child: tokio::process::Child, _: bool) -> io::Result<u8> {
+    let status = child.wait().await?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 /// The terminal's keyboard.

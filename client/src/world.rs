@@ -1,6 +1,7 @@
 //! Everything outside of the process, as values: so that a test is a person at a terminal.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub struct World {
     pub keyring: Arc<dyn Keyring>,
     /// Where single keys are pressed.
     pub keys: Arc<dyn Keys>,
+    /// What runs other programs.
+    pub commands: Arc<dyn Commands>,
     /// Told once when the person presses Ctrl-C.
     pub interrupt: Arc<Notify>,
 }
@@ -99,6 +102,27 @@ pub trait Keyring: Send + Sync {
     /// # Errors
     /// When no keyring answers; the text says why.
     fn forget(&self, name: &str) -> Result<(), String>;
+}
+
+/// Runs other programs.
+pub trait Commands: Send + Sync {
+    /// Runs it with our own input and output and hands on the signals that tell it to end. The code it ended
+    /// with, or 128 and the number of the signal that ended it.
+    fn run(&self, command: Command) -> Running;
+}
+
+/// A program that runs, and how it ends; an error when it could not be started.
+pub type Running = Pin<Box<dyn Future<Output = io::Result<u8>> + Send>>;
+
+/// What is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program and its arguments. No shell sees them.
+    pub words: Vec<OsString>,
+    /// What it sees in its environment beside our own.
+    pub env: BTreeMap<String, String>,
+    /// Whether Ctrl-C is handed on too: at a terminal the program is sent it without us.
+    pub forward_interrupt: bool,
 }
 
 /// The keyboard, for what is chosen key by key. May block.

@@ -6,6 +6,7 @@ mod credentials;
 mod documents;
 mod expiry;
 mod foreign;
+mod holding;
 mod lost;
 mod notices;
 mod proofs;

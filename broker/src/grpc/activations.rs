@@ -1,5 +1,6 @@
 //! `ActivationService`.
 
+use elevate_core::names::ActivationId;
 use elevate_proto::v1 as api;
 use elevate_proto::v1::activation_service_server::ActivationService;
 use tokio::sync::broadcast::error::RecvError;
@@ -8,6 +9,8 @@ use tonic::{Request, Response, Status};
 use super::streams::{self, Answers};
 use super::{Api, Attempt, from_proto, status, to_proto};
 use crate::ports::journal::{Filter, Found};
+use crate::ports::verifier::Caller;
+use crate::workflow::Hold;
 
 #[tonic::async_trait]
 impl ActivationService for Api {
@@ -110,6 +113,56 @@ impl ActivationService for Api {
         let caller = self.caller(&request).await?;
         let api::WatchActivationRequest { id } = request.into_inner();
         let id = from_proto::activation_id(&id).map_err(|refusal| status::from(&refusal))?;
+        self.watched(caller, id, None).await
+    }
+
+    type HoldActivationStream = Answers<api::Activation>;
+
+    async fn hold_activation(
+        &self,
+        request: Request<api::HoldActivationRequest>,
+    ) -> Result<Response<Self::HoldActivationStream>, Status> {
+        let caller = self.caller(&request).await?;
+        let api::HoldActivationRequest { id } = request.into_inner();
+        let id = from_proto::activation_id(&id).map_err(|refusal| status::from(&refusal))?;
+        let workflow = &self.inner.workflow;
+        let (hold, _) = workflow.hold(&caller, id).await.map_err(|refusal| status::from(&refusal))?;
+        self.watched(caller, id, Some(hold)).await
+    }
+
+    async fn withdraw_activation(
+        &self,
+        request: Request<api::WithdrawActivationRequest>,
+    ) -> Result<Response<api::Activation>, Status> {
+        let attempt = Attempt::on_activation("WithdrawActivation", &request.get_ref().id);
+        self.answer(attempt, request, |api, caller, api::WithdrawActivationRequest { id }| async move {
+            let recorded = api.inner.workflow.withdraw(&caller, from_proto::activation_id(&id)?).await?;
+            Ok(api.named(&recorded).await)
+        })
+        .await
+    }
+
+    async fn deactivate_activation(
+        &self,
+        request: Request<api::DeactivateActivationRequest>,
+    ) -> Result<Response<api::Activation>, Status> {
+        let attempt = Attempt::on_activation("DeactivateActivation", &request.get_ref().id);
+        self.answer(attempt, request, |api, caller, api::DeactivateActivationRequest { id }| async move {
+            let recorded = api.inner.workflow.deactivate(&caller, from_proto::activation_id(&id)?).await?;
+            Ok(api.named(&recorded).await)
+        })
+        .await
+    }
+}
+
+impl Api {
+    /// The activation as it stands, and again after every change. A hold lasts as long as the stream does.
+    async fn watched(
+        &self,
+        caller: Caller,
+        id: ActivationId,
+        hold: Option<Hold>,
+    ) -> Result<Response<Answers<api::Activation>>, Status> {
         let open = self.inner.streams.open(caller.principal)?;
         // Listen first, then look: no change falls between the two.
         let mut changes = self.inner.workflow.changes();
@@ -117,6 +170,7 @@ impl ActivationService for Api {
         let (sender, answers) = streams::fed();
         let api = self.clone();
         tokio::spawn(async move {
+            let _hold = hold;
             let over = open.over();
             tokio::pin!(over);
             let mut shown = first;
@@ -154,32 +208,6 @@ impl ActivationService for Api {
         Ok(Response::new(answers))
     }
 
-    async fn withdraw_activation(
-        &self,
-        request: Request<api::WithdrawActivationRequest>,
-    ) -> Result<Response<api::Activation>, Status> {
-        let attempt = Attempt::on_activation("WithdrawActivation", &request.get_ref().id);
-        self.answer(attempt, request, |api, caller, api::WithdrawActivationRequest { id }| async move {
-            let recorded = api.inner.workflow.withdraw(&caller, from_proto::activation_id(&id)?).await?;
-            Ok(api.named(&recorded).await)
-        })
-        .await
-    }
-
-    async fn deactivate_activation(
-        &self,
-        request: Request<api::DeactivateActivationRequest>,
-    ) -> Result<Response<api::Activation>, Status> {
-        let attempt = Attempt::on_activation("DeactivateActivation", &request.get_ref().id);
-        self.answer(attempt, request, |api, caller, api::DeactivateActivationRequest { id }| async move {
-            let recorded = api.inner.workflow.deactivate(&caller, from_proto::activation_id(&id)?).await?;
-            Ok(api.named(&recorded).await)
-        })
-        .await
-    }
-}
-
-impl Api {
     pub(super) async fn page_of(&self, found: &Found) -> (Vec<api::Activation>, String) {
         let mut activations: Vec<_> =
             found.activations.iter().map(|recorded| to_proto::activation(recorded)).collect();

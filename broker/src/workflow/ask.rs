@@ -168,7 +168,7 @@ impl Workflow {
         }
     }
 
-    async fn own(&self, caller: &Caller, id: ActivationId) -> Result<Recorded, Refusal> {
+    pub(super) async fn own(&self, caller: &Caller, id: ActivationId) -> Result<Recorded, Refusal> {
         let recorded = self.load(id).await?;
         if recorded.request.asked.principal == caller.principal {
             Ok(recorded)

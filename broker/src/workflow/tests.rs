@@ -3,6 +3,7 @@
 
 mod approvals;
 mod grants;
+mod holding;
 mod interleavings;
 pub(crate) mod outside;
 mod reconciling;

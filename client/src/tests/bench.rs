@@ -22,7 +22,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use super::broker::Broker;
 use super::tenant::{Manner, Person, Tenant};
 use crate::exit::Exit;
-use crate::world::{Clock, Key, Keyring, Keys, Terminals, World};
+use crate::world::{Clock, Command, Commands, Key, Keyring, Keys, Running, Terminals, World};
 
 pub(super) const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 pub(super) const ANN: &str = "071cc716-8147-4397-a5ba-b2105951cc0b";
@@ -46,6 +46,7 @@ pub(super) struct Bench {
     /// After so many pauses they have had enough, and press Ctrl-C.
     pub(super) pauses: Option<u32>,
     pub(super) keys: Arc<Fingers>,
+    pub(super) shell: Arc<Shell>,
 }
 
 /// What came of a command.
@@ -105,6 +106,7 @@ impl Bench {
             now: NOW,
             pauses: None,
             keys: Arc::default(),
+            shell: Arc::default(),
         }
     }
 
@@ -158,6 +160,7 @@ impl Bench {
             time_zone: TimeZone::fixed(offset(1)),
             keyring: Arc::clone(&self.keyring),
             keys: Arc::clone(&self.keys) as _,
+            commands: Arc::clone(&self.shell) as _,
             interrupt: Arc::clone(&self.interrupt),
         }
     }
@@ -368,6 +371,29 @@ impl Keys for Fingers {
 
     fn close(&self) {
         self.taken.lock().unwrap().1 += 1;
+    }
+}
+
+/// Programs that end as they are told to.
+#[derive(Default)]
+pub(super) struct Shell {
+    pub(super) ran: Mutex<Vec<Command>>,
+    pub(super) ends: Mutex<VecDeque<io::Result<u8>>>,
+    /// They end when they are told.
+    pub(super) until: Option<Arc<Notify>>,
+}
+
+impl Commands for Shell {
+    fn run(&self, command: Command) -> Running {
+        self.ran.lock().unwrap().push(command);
+        let end = self.ends.lock().unwrap().pop_front().unwrap_or(Ok(0));
+        let until = self.until.clone();
+        Box::pin(async move {
+            if let Some(until) = until {
+                until.notified().await;
+            }
+            end
+        })
     }
 }
 

@@ -150,7 +150,7 @@ type Many<A> = Pin<Box<dyn tokio_stream::Stream<Item = Result<A, Status>> + Send
 
 macro_rules! service {
     ($service:path { $($call:ident: $ask:ident -> $answer:ident),* $(,)? }
-     $($stream:ident: $call_many:ident: $ask_many:ident -> $answer_many:ident)?) => {
+     $($stream:ident: $call_many:ident: $ask_many:ident -> $answer_many:ident)*) => {
         #[tonic::async_trait]
         impl $service for Broker {
             $(async fn $call(&self, request: Request<v1::$ask>) -> Result<Response<v1::$answer>, Status> {
@@ -159,7 +159,7 @@ macro_rules! service {
             $(type $stream = Many<v1::$answer_many>;
             async fn $call_many(&self, request: Request<v1::$ask_many>) -> Result<Response<Many<v1::$answer_many>>, Status> {
                 self.many(stringify!($call_many), request)
-            })?
+            })*
         }
     };
 }
@@ -178,7 +178,8 @@ service!(v1::activation_service_server::ActivationService {
     list_activations: ListActivationsRequest -> ListActivationsResponse,
     withdraw_activation: WithdrawActivationRequest -> Activation,
     deactivate_activation: DeactivateActivationRequest -> Activation,
-} WatchActivationStream: watch_activation: WatchActivationRequest -> Activation);
+} WatchActivationStream: watch_activation: WatchActivationRequest -> Activation
+  HoldActivationStream: hold_activation: HoldActivationRequest -> Activation);
 service!(v1::approval_service_server::ApprovalService {
     list_pending_approvals: ListPendingApprovalsRequest -> ListPendingApprovalsResponse,
     prepare_approval: PrepareApprovalRequest -> PrepareApprovalResponse,

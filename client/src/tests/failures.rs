@@ -56,7 +56,8 @@ fn the_codes_are_in_the_help() {
             8  the activation is over and nothing is held: denied, lapsed, withdrawn, failed
             9  a role that is to be gone is not yet seen gone (sweep)
            10  a test of the policy fails, or a warning counts (policy test, policy lint --strict)
-          130  interrupted"#]]
+          130  interrupted
+        `exec` has its own: see `elevate exec --help`"#]]
     .assert_eq(&Exit::table());
     use clap::CommandFactory as _;
     assert!(crate::cli::Cli::command().render_long_help().to_string().contains(&Exit::table()));

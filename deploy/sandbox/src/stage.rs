@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use elevate_client::{Browser, Exit, Key, Keyring, Keys, Terminals, World};
+use elevate_client::{Browser, Commands, Exit, Key, Keyring, Keys, Running, Terminals, World};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::process::{Child, Command};
@@ -249,6 +249,7 @@ impl Person {
             time_zone: TimeZone::UTC,
             keyring: Arc::new(NoKeyring),
             keys: Arc::new(NoKeyboard),
+            commands: Arc::new(NoPrograms),
             interrupt: Arc::new(Notify::new()),
         };
         let words = std::iter::once("elevate").chain(arguments.iter().copied()).map(OsString::from);
@@ -347,4 +348,13 @@ impl Keys for NoKeyboard {
     }
 
     fn close(&self) {}
+}
+
+/// Nothing is run here.
+struct NoPrograms;
+
+impl Commands for NoPrograms {
+    fn run(&self, _: elevate_client::Command) -> Running {
+        Box::pin(std::future::ready(Err(io::Error::other("none here"))))
+    }
 }

@@ -1332,6 +1332,13 @@ pub struct WatchActivationRequest {
 }
 /// Which.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HoldActivationRequest {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// Which.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WithdrawActivationRequest {
     /// Its id.
     #[prost(string, tag = "1")]
@@ -1587,6 +1594,38 @@ pub mod activation_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// As WatchActivation, and ties the activation to whoever listens: when the last stream that holds it has
+        /// broken and no new one comes within 30 seconds, it is given back in its holder's name, or withdrawn
+        /// where it has not begun. Only the one who asked. The broker ends every stream after a quarter of an
+        /// hour: come back at once. A broker that stops gives nothing back, so a restart is bridged by coming back; if
+        /// nobody does, the role ends at its term. What was never held by a stream is not touched.
+        /// Errors: ACTIVATION_NOT_FOUND, WRONG_STATE (it is over).
+        pub async fn hold_activation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::HoldActivationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::Activation>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.ActivationService/HoldActivation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("elevate.v1.ActivationService", "HoldActivation"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Takes a request back before it begins. Only the one who asked. Safe to repeat.
         /// Errors: ACTIVATION_NOT_FOUND, WRONG_STATE (it has begun: deactivate it).
         pub async fn withdraw_activation(
@@ -1715,6 +1754,25 @@ pub mod activation_service_server {
             request: tonic::Request<super::WatchActivationRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::WatchActivationStream>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the HoldActivation method.
+        type HoldActivationStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::Activation, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// As WatchActivation, and ties the activation to whoever listens: when the last stream that holds it has
+        /// broken and no new one comes within 30 seconds, it is given back in its holder's name, or withdrawn
+        /// where it has not begun. Only the one who asked. The broker ends every stream after a quarter of an
+        /// hour: come back at once. A broker that stops gives nothing back, so a restart is bridged by coming back; if
+        /// nobody does, the role ends at its term. What was never held by a stream is not touched.
+        /// Errors: ACTIVATION_NOT_FOUND, WRONG_STATE (it is over).
+        async fn hold_activation(
+            &self,
+            request: tonic::Request<super::HoldActivationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::HoldActivationStream>,
             tonic::Status,
         >;
         /// Takes a request back before it begins. Only the one who asked. Safe to repeat.
@@ -2032,6 +2090,53 @@ pub mod activation_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchActivationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.ActivationService/HoldActivation" => {
+                    #[allow(non_camel_case_types)]
+                    struct HoldActivationSvc<T: ActivationService>(pub Arc<T>);
+                    impl<
+                        T: ActivationService,
+                    > tonic::server::ServerStreamingService<super::HoldActivationRequest>
+                    for HoldActivationSvc<T> {
+                        type Response = super::Activation;
+                        type ResponseStream = T::HoldActivationStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::HoldActivationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivationService>::hold_activation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = HoldActivationSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use elevate_client::{Browser, Exit, Key, Keyring, Keys, Terminals};
+use elevate_client::{Browser, Commands, Exit, Key, Keyring, Keys, Running, Terminals};
 use elevate_sandbox::stage::Told;
 use elevate_sandbox::{Strength, browser};
 use elevate_tests::{State, World};
@@ -63,6 +63,7 @@ impl<'a> Terminal<'a> {
             time_zone: jiff::tz::TimeZone::UTC,
             keyring: Arc::new(Held(self.world.hands.clock())),
             keys: Arc::new(NoKeyboard),
+            commands: Arc::new(NoPrograms),
             interrupt: Arc::new(Notify::new()),
         };
         let words: Vec<_> =
@@ -296,4 +297,13 @@ impl Keys for NoKeyboard {
     }
 
     fn close(&self) {}
+}
+
+/// Nothing is run here.
+struct NoPrograms;
+
+impl Commands for NoPrograms {
+    fn run(&self, _: elevate_client::Command) -> Running {
+        Box::pin(std::future::ready(Err(io::Error::other("none here"))))
+    }
 }
