@@ -19,6 +19,7 @@ mod caller;
 mod from_proto;
 mod names;
 mod policy;
+mod reviews;
 mod revocations;
 mod roles;
 pub mod server;
@@ -28,6 +29,9 @@ mod streams;
 mod to_proto;
 
 pub use caller::Rates;
+
+/// The longest comment or reason, in characters.
+const WORDS_MAX: usize = 1000;
 
 /// How to sign in, as the configuration says it: told to everybody.
 #[derive(Debug, Clone)]

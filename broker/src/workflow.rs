@@ -29,6 +29,7 @@ mod locks;
 mod policies;
 mod reconcile;
 mod refusal;
+mod review;
 mod revoke;
 mod see;
 mod settle;
@@ -41,6 +42,7 @@ pub use hold::Hold;
 pub use policies::{Plan, RoleChange};
 pub use refusal::Refusal;
 pub use revoke::Overdue;
+pub use see::Offer;
 pub use settle::Next;
 
 /// The outside, as the use cases see it.

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use prost::Message as _;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "elevate/v1/types.proto",
     "elevate/v1/session.proto",
     "elevate/v1/roles.proto",
     "elevate/v1/activations.proto",
     "elevate/v1/approvals.proto",
     "elevate/v1/revocations.proto",
+    "elevate/v1/reviews.proto",
     "elevate/v1/policy.proto",
     "elevate/v1/audit.proto",
     "elevate/record/v1/record.proto",

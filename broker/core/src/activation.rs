@@ -455,9 +455,14 @@ impl Activation {
         narrowed(self.term, &self.target, by)
     }
 
-    /// Whether anything can still follow.
+    /// Whether it is not over yet.
     pub const fn is_live(&self) -> bool {
         !matches!(self.state, State::Closed { .. })
+    }
+
+    /// Whether anything can still follow: what is over may still be looked at.
+    pub const fn may_change(&self) -> bool {
+        self.is_live() || matches!(self.review, Review::Open)
     }
 
     /// How many more people must say yes.

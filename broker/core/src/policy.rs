@@ -281,6 +281,31 @@ impl Policy {
             .ok_or_else(|| Refusal::NotOffered { role: role.clone() })
     }
 
+    /// The offer of `role` to this principal in an emergency, as terms like any other's: nobody is asked, no
+    /// ticket is needed, and those who would have been asked are told.
+    ///
+    /// # Errors
+    /// [`Refusal::NotOffered`], as for [`Policy::offer`].
+    pub fn break_glass_offer(&self, standing: &Standing, role: &RoleName) -> Result<EligibleRole, Refusal> {
+        let not_offered = || Refusal::NotOffered { role: role.clone() };
+        let offer = self.role(role).ok_or_else(not_offered)?;
+        let BreakGlass { eligible: _, longest, proof } =
+            offer.break_glass_for(standing).ok_or_else(not_offered)?;
+        let mut told: Vec<Subject> = offer.approval.iter().flat_map(|rule| rule.from.clone()).collect();
+        told.extend(&offer.notify);
+        told.sort();
+        told.dedup();
+        Ok(EligibleRole {
+            longest: *longest,
+            usual: *longest,
+            proof: proof.clone(),
+            approval: Vec::new(),
+            ticket: TicketRule::default(),
+            notify: told,
+            ..offer.clone()
+        })
+    }
+
     /// Every group that this policy names, to be looked up for a [`Standing`].
     pub fn groups(&self) -> BTreeSet<ObjectId> {
         let approvers =

@@ -21,8 +21,8 @@ impl ActivationService for Api {
         // Nothing would change, and yet it is an attempt: who asks for what is not theirs is on record.
         let attempt = Attempt::on_role("PrepareActivation", &request.get_ref().role);
         self.answer(attempt, request, |api, caller, message| async move {
-            let api::PrepareActivationRequest { role, term_seconds, justification, ticket } = message;
-            let wish = from_proto::wish(&role, term_seconds, &justification, ticket)?;
+            let api::PrepareActivationRequest { role, term_seconds, justification, ticket, kind } = message;
+            let wish = from_proto::wish(&role, term_seconds, &justification, ticket, kind)?;
             let prepared = api.inner.workflow.prepare(&caller, &wish).await?;
             let asked = &prepared.asked;
             Ok(api::PrepareActivationResponse {
@@ -60,9 +60,10 @@ impl ActivationService for Api {
                 ticket,
                 policy_version,
                 proof,
+                kind,
             } = message;
             let request_id = from_proto::request_id(&request_id)?;
-            let wish = from_proto::wish(&role, term_seconds, &justification, ticket)?;
+            let wish = from_proto::wish(&role, term_seconds, &justification, ticket, kind)?;
             let version = from_proto::policy_version(policy_version, "policy_version")?;
             let api::Proof { id_token, challenge } = from_proto::proof(proof)?;
             let workflow = &api.inner.workflow;

@@ -6,11 +6,8 @@ use elevate_proto::v1 as api;
 use elevate_proto::v1::approval_service_server::ApprovalService;
 use tonic::{Request, Response, Status};
 
-use super::{Api, Attempt, from_proto, to_proto};
+use super::{Api, Attempt, WORDS_MAX, from_proto, to_proto};
 use crate::workflow::Yes;
-
-/// The longest comment or reason, in characters.
-const WORDS_MAX: usize = 1000;
 
 #[tonic::async_trait]
 impl ApprovalService for Api {

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use elevate_core::activation::Kind;
 use elevate_core::binding::Digest;
 use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Ticket, is_plain};
 use elevate_core::policy::PolicyVersion;
@@ -61,10 +62,19 @@ pub(super) fn wish(
     seconds: i64,
     why: &str,
     under: Option<api::Ticket>,
+    offer: i32,
 ) -> Result<Wish, Refusal> {
     let role = role(role_text)?;
     let term = term(seconds)?;
-    Ok(Wish { role, term, justification: justification(why)?, ticket: ticket(under)? })
+    Ok(Wish { role, term, justification: justification(why)?, ticket: ticket(under)?, kind: kind(offer)? })
+}
+
+fn kind(offer: i32) -> Result<Kind, Refusal> {
+    match api::ActivationKind::try_from(offer) {
+        Ok(api::ActivationKind::Unspecified) => Ok(Kind::Ordinary),
+        Ok(api::ActivationKind::BreakGlass) => Ok(Kind::BreakGlass),
+        Err(_) => Err(Refusal::Field { field: "kind", problem: "is none that there is".to_owned() }),
+    }
 }
 
 pub(super) fn policy_version(number: i64, field: &'static str) -> Result<PolicyVersion, Refusal> {

@@ -16,7 +16,7 @@ impl RevocationService for Api {
         let attempt = Attempt::on_activation("RevokeActivation", &request.get_ref().id);
         self.answer(attempt, request, |api, caller, api::RevokeActivationRequest { id, reason }| async move {
             let id = from_proto::activation_id(&id)?;
-            let reason = from_proto::words("reason", &reason, 1000, false)?;
+            let reason = from_proto::words("reason", &reason, super::WORDS_MAX, false)?;
             let recorded = api.inner.workflow.revoke(&caller, id, &reason).await?;
             Ok(api.named(&recorded).await)
         })

@@ -18,10 +18,10 @@ impl RoleService for Api {
             let after = if page_token.is_empty() { None } else { Some(from_proto::role(&page_token)?) };
             let offers = api.inner.workflow.offers(&caller).await?;
             let mut rest =
-                offers.into_iter().filter(|(offer, _)| after.as_ref().is_none_or(|a| offer.name > *a));
+                offers.into_iter().filter(|offer| after.as_ref().is_none_or(|a| offer.role.name > *a));
             let mut roles = Vec::new();
-            for (offer, live) in rest.by_ref().take(size) {
-                let activation = match &live {
+            for offer in rest.by_ref().take(size) {
+                let activation = match &offer.live {
                     Some(live) => Some(api.named(live).await),
                     None => None,
                 };

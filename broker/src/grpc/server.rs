@@ -76,6 +76,7 @@ pub async fn serve(
         .add_service(bounded!(role_service_server::RoleServiceServer, api, MESSAGE_MAX))
         .add_service(bounded!(activation_service_server::ActivationServiceServer, api, MESSAGE_MAX))
         .add_service(bounded!(approval_service_server::ApprovalServiceServer, api, MESSAGE_MAX))
+        .add_service(bounded!(review_service_server::ReviewServiceServer, api, MESSAGE_MAX))
         .add_service(bounded!(revocation_service_server::RevocationServiceServer, api, MESSAGE_MAX))
         .add_service(bounded!(policy_service_server::PolicyServiceServer, api, POLICY_MAX))
         .add_service(bounded!(audit_service_server::AuditServiceServer, api, MESSAGE_MAX));

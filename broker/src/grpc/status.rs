@@ -99,11 +99,14 @@ const fn code(refusal: &Refusal) -> Code {
         | Refusal::NotAllowed { .. }
         | Refusal::SecondPersonNeeded { .. }
         | Refusal::OwnProposal
+        | Refusal::OwnReview
         | Refusal::PeopleOnly => Code::PermissionDenied,
         Refusal::Approval(ApprovalRefusal::Twice) | Refusal::SlotTaken { .. } => Code::AlreadyExists,
-        Refusal::AssignedElsewhere | Refusal::WrongState { .. } | Refusal::NoPolicy | Refusal::NoProposal => {
-            Code::FailedPrecondition
-        }
+        Refusal::ReviewOpen { .. }
+        | Refusal::AssignedElsewhere
+        | Refusal::WrongState { .. }
+        | Refusal::NoPolicy
+        | Refusal::NoProposal => Code::FailedPrecondition,
         Refusal::Changed(_) | Refusal::PolicyMoved { .. } | Refusal::Contended => Code::Aborted,
         Refusal::Store(_) => Code::Internal,
     }

@@ -9,13 +9,14 @@ use elevate_core::approval::ApprovalRequirement;
 use elevate_core::binding::policy_digest;
 use elevate_core::due;
 use elevate_core::names::{DirectoryRole, Membership, Principal, Resource, Target};
-use elevate_core::policy::{Bound, EligibleRole, ProofRule};
+use elevate_core::policy::{Bound, BreakGlass, ProofRule};
 use elevate_proto::v1 as api;
 use jiff::{SignedDuration, Timestamp};
 use prost_types::Timestamp as WireTime;
 
 use crate::ports::journal::{AppliedPolicy, Entry, Freeze, Note, Position, Said};
 use crate::ports::verifier::Challenge;
+use crate::workflow::Offer;
 
 pub(super) fn time(at: Timestamp) -> WireTime {
     WireTime { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
@@ -82,7 +83,8 @@ pub(super) fn challenge(
     }
 }
 
-pub(super) fn role(offer: &EligibleRole, activation: Option<api::Activation>) -> api::EligibleRole {
+pub(super) fn role(offered: &Offer, activation: Option<api::Activation>) -> api::EligibleRole {
+    let Offer { role: offer, everyday, break_glass, live: _ } = offered;
     api::EligibleRole {
         name: offer.name.to_string(),
         title: offer.title.clone(),
@@ -99,6 +101,13 @@ pub(super) fn role(offer: &EligibleRole, activation: Option<api::Activation>) ->
         ticket_checked: offer.ticket.check.is_some(),
         own_approval: offer.own_approval,
         start_ahead_seconds: offer.start_ahead.as_secs(),
+        break_glass: break_glass.as_ref().map(|BreakGlass { eligible: _, longest, proof }| {
+            api::BreakGlassOffer {
+                longest_seconds: i64::from(longest.seconds()),
+                proof: Some(proof_rule(proof)),
+            }
+        }),
+        break_glass_only: !everyday,
         sign_out: offer.sign_out,
     }
 }

@@ -10,7 +10,7 @@ use super::concern;
 use crate::ports::journal::{Entry, Note, Position, Said};
 use crate::ports::notifier::{About, Notice, NoticeId};
 
-/// The activations that are live at one place of the record.
+/// The activations that may still change at one place of the record.
 #[derive(Debug, Default)]
 pub(super) struct Lives(BTreeMap<ActivationId, Life>);
 
@@ -38,7 +38,7 @@ impl Lives {
                 let concern = concern::of_event(activation, event);
                 let asked = &activation.request.asked;
                 let about = About::Activation { id: *id, role: asked.role.clone(), holder: asked.principal };
-                if activation.is_live() {
+                if activation.may_change() {
                     self.0.insert(*id, life);
                 }
                 let Some((kind, to)) = concern else { return Ok(None) };
@@ -53,7 +53,7 @@ impl Lives {
         Ok(Some(Notice { id: NoticeId::new(*position, &kind, at), kind, at, about, by, to }))
     }
 
-    /// From where the record must be read to know all that is live, when `next` comes next.
+    /// From where the record must be read to know all that may still change, when `next` comes next.
     pub(super) fn begin(&self, next: Position) -> Position {
         self.0.values().map(|life| life.began).min().unwrap_or(next)
     }

@@ -23,6 +23,16 @@ pub struct Wish {
     pub justification: Justification,
     /// Under which ticket.
     pub ticket: Option<Ticket>,
+    /// Under which of the role's offers.
+    pub kind: Kind,
+}
+
+/// What the sign-in for a request is for.
+const fn action(kind: Kind) -> Action {
+    match kind {
+        Kind::Ordinary => Action::Activate,
+        Kind::BreakGlass => Action::BreakGlass,
+    }
 }
 
 /// What it means, and what to sign in for.
@@ -46,7 +56,7 @@ impl Workflow {
         let in_force = self.in_force()?;
         let (asked, offer) = self.understand(caller, wish, &in_force).await?;
         self.slot_is_free(&asked).await?;
-        let challenge = self.ports.verifier.challenge(caller.principal, asked.digest(), Action::Activate);
+        let challenge = self.ports.verifier.challenge(caller.principal, asked.digest(), action(wish.kind));
         Ok(Prepared { asked, offer, challenge })
     }
 
@@ -82,7 +92,7 @@ impl Workflow {
         }
         let wanted = Wanted {
             caller: caller.principal,
-            action: Action::Activate,
+            action: action(wish.kind),
             digest: asked.digest(),
             challenge,
             rule: &offer.proof,
@@ -100,12 +110,12 @@ impl Workflow {
             approval_window: offer.approval_window,
             proof: proof.into_shown(),
             at: now.latest(),
-            kind: Kind::Ordinary,
+            kind: wish.kind,
             own_approval: offer.own_approval,
             sign_out: offer.sign_out,
             bundle: Vec::new(),
             ticket_verdict: None,
-            told: Vec::new(),
+            told: if wish.kind == Kind::BreakGlass { offer.notify } else { Vec::new() },
         };
         let by = Actor::Principal(caller.principal);
         let first = Event { at: now.latest(), by, change: Change::Requested(Box::new(request)) };
@@ -207,7 +217,10 @@ impl Workflow {
         let mut asked_for = wished.into_iter().chain(in_force.policy.roles()).map(named);
         let groups = asked_for.find(|groups| !groups.is_empty()).unwrap_or_default();
         let standing = self.standing(caller.principal, &groups).await?;
-        let offer = in_force.policy.offer(&standing, &wish.role)?;
+        let offer = match wish.kind {
+            Kind::Ordinary => in_force.policy.offer(&standing, &wish.role)?.clone(),
+            Kind::BreakGlass => in_force.policy.break_glass_offer(&standing, &wish.role)?,
+        };
         let term = wish.term.unwrap_or(offer.usual);
         offer.admits(term, wish.ticket.as_ref(), None)?;
         let asked = Asked {
@@ -221,7 +234,12 @@ impl Workflow {
             policy: in_force.version,
             continues: None,
         };
-        Ok((asked, offer.clone()))
+        if wish.kind == Kind::BreakGlass
+            && let Some(by) = self.unreviewed(caller.principal, &wish.role).await?
+        {
+            return Err(Refusal::ReviewOpen { by });
+        }
+        Ok((asked, offer))
     }
 
     async fn slot_is_free(&self, asked: &Asked) -> Result<(), Refusal> {

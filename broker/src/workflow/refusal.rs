@@ -63,6 +63,20 @@ pub enum Refusal {
     /// What was prepared is not what is there now.
     #[error("{0}; prepare it again")]
     Changed(String),
+    /// The last use in an emergency was not looked at.
+    #[error(
+        "nobody has looked at your last break-glass use of this role yet ({by}); ask an auditor or one of its \
+         approvers to close it with `elevate review close {by}`"
+    )]
+    ReviewOpen {
+        /// Which.
+        by: ActivationId,
+    },
+    /// Nobody looks at their own.
+    #[error(
+        "you used it yourself, and somebody else must look at it; ask an auditor or one of its approvers"
+    )]
+    OwnReview,
     /// Nothing can be asked for yet.
     #[error("no policy has been applied yet; an administrator does that with `elevate policy apply`")]
     NoPolicy,
@@ -136,6 +150,8 @@ impl Refusal {
             Self::ActivationNotFound => "ACTIVATION_NOT_FOUND",
             Self::WrongState { .. } => "WRONG_STATE",
             Self::Changed(_) => "REQUEST_CHANGED",
+            Self::ReviewOpen { .. } => "REVIEW_OPEN",
+            Self::OwnReview => "OWN_REVIEW",
             Self::NoPolicy => "NO_POLICY",
             Self::PolicyMoved { .. } => "POLICY_MOVED",
             Self::SecondPersonNeeded { .. } | Self::OwnProposal => "SECOND_PERSON_NEEDED",

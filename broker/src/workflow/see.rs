@@ -2,19 +2,32 @@
 
 use elevate_core::activation::Activation;
 use elevate_core::names::ActivationId;
-use elevate_core::policy::EligibleRole;
+use elevate_core::policy::{BreakGlass, EligibleRole};
 
 use super::decide::groups_named;
 use super::{Refusal, Workflow, has_one_of, person};
 use crate::ports::journal::{Entry, Filter, Found, Page, Position, Recorded};
 use crate::ports::verifier::{AppRole, Caller};
 
+/// What one caller is offered of a role.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The role.
+    pub role: EligibleRole,
+    /// Whether its everyday terms are for them.
+    pub everyday: bool,
+    /// What they are offered in an emergency.
+    pub break_glass: Option<BreakGlass>,
+    /// Their live activation of it.
+    pub live: Option<Recorded>,
+}
+
 impl Workflow {
     /// The roles offered to this caller, by name, each with their live activation of it.
     ///
     /// # Errors
     /// No policy, or no answer of the directory.
-    pub async fn offers(&self, caller: &Caller) -> Result<Vec<(EligibleRole, Option<Recorded>)>, Refusal> {
+    pub async fn offers(&self, caller: &Caller) -> Result<Vec<Offer>, Refusal> {
         person(caller)?;
         let in_force = self.in_force()?;
         let groups = super::groups_among(
@@ -22,14 +35,19 @@ impl Workflow {
         );
         let standing = self.standing(caller.principal, &groups).await?;
         let mut offers = Vec::new();
-        for offer in in_force.policy.offers(&standing) {
-            let live = match self.ports.journal.holder(&offer.slot(caller.principal)).await? {
+        for role in in_force.policy.roles() {
+            let everyday = role.is_offered_to(&standing);
+            let break_glass = role.break_glass_for(&standing).cloned();
+            if !everyday && break_glass.is_none() {
+                continue;
+            }
+            let live = match self.ports.journal.holder(&role.slot(caller.principal)).await? {
                 Some(id) => self.ports.journal.load(id).await?,
                 None => None,
             };
-            offers.push((offer.clone(), live));
+            offers.push(Offer { role: role.clone(), everyday, break_glass, live });
         }
-        offers.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+        offers.sort_by(|one, other| one.role.name.cmp(&other.role.name));
         Ok(offers)
     }
 
@@ -76,6 +94,9 @@ impl Workflow {
             || recorded.approvals.iter().any(|approval| approval.approver == caller.principal)
             || has_one_of(caller, &[AppRole::Auditor, AppRole::Revoker]).is_ok()
         {
+            return Ok(true);
+        }
+        if self.is_told(caller.principal, recorded).await? {
             return Ok(true);
         }
         if request.requirements.is_empty() {

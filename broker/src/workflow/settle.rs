@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elevate_core::activation::{Actor, Cause, Change};
+use elevate_core::activation::{Actor, Cause, Change, Kind};
 use elevate_core::due::{self, Due, Now};
 use elevate_core::names::ActivationId;
 use jiff::{SignedDuration, Timestamp};
@@ -125,7 +125,11 @@ impl Workflow {
         let Some(role) = in_force.policy.role(&asked.role) else { return Ok(false) };
         let groups = groups_among(role.eligible.iter().chain(&role.denied));
         let standing = self.standing(asked.principal, &groups).await?;
-        Ok(role.is_offered_to(&standing) && role.target.covers(&recorded.target))
+        let offered = match recorded.request.kind {
+            Kind::Ordinary => role.is_offered_to(&standing),
+            Kind::BreakGlass => role.break_glass_for(&standing).is_some(),
+        };
+        Ok(offered && role.target.covers(&recorded.target))
     }
 
     /// Not settled: again after our own delay, or the directory's if that is longer.

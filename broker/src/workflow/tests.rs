@@ -2,6 +2,7 @@
 //! as it is told to, a verifier that signs people in, and a clock moved by hand.
 
 mod approvals;
+pub(crate) mod emergencies;
 mod grants;
 mod holding;
 mod interleavings;

@@ -38,10 +38,10 @@ fn a_wish_is_read_within_its_bounds() {
         ("reader", 0, WHY, of("INC1\n", ""), wrong("ticket")),
         ("reader", 0, WHY, of(&"1".repeat(101), ""), wrong("ticket")),
     ] {
-        let read = refused(wish(role, seconds, why, ticket.clone()));
+        let read = refused(wish(role, seconds, why, ticket.clone(), 0));
         assert_eq!(read, expected, "{role:?} {seconds} {:.20?} {ticket:?}", why);
     }
-    assert_eq!(wish("reader", 0, WHY, None).unwrap().term, None);
+    assert_eq!(wish("reader", 0, WHY, None, 0).unwrap().term, None);
 }
 
 #[test]

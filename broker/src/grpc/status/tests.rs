@@ -1,5 +1,6 @@
 use elevate_core::document::Faults;
 use elevate_core::names::{ActivationId, RoleName};
+use uuid::Uuid;
 
 use super::*;
 use crate::ports::directory::Unreachable;
@@ -43,6 +44,12 @@ fn every() -> Vec<(Refusal, Code, &'static str)> {
         (TokenRefusal::Unbound { why: word() }.into(), Code::PermissionDenied, "PROOF_UNBOUND"),
         (TokenRefusal::Unreachable { why: word() }.into(), Code::Unavailable, "TENANT_UNREACHABLE"),
         (Refusal::ProofUsed, Code::PermissionDenied, "PROOF_USED"),
+        (Refusal::OwnReview, Code::PermissionDenied, "OWN_REVIEW"),
+        (
+            Refusal::ReviewOpen { by: ActivationId::from_uuid(Uuid::from_u128(7)) },
+            Code::FailedPrecondition,
+            "REVIEW_OPEN",
+        ),
         (Refusal::SlotTaken { by }, Code::AlreadyExists, "SLOT_TAKEN"),
         (Refusal::AssignedElsewhere, Code::FailedPrecondition, "ASSIGNED_ELSEWHERE"),
         (Refusal::ActivationNotFound, Code::NotFound, "ACTIVATION_NOT_FOUND"),

@@ -1,11 +1,13 @@
 //! Whom what concerns, told as stories over the real record.
 
+use elevate_core::activation::Kind as Asked;
 use elevate_core::names::ActivationId;
 
 use super::*;
 use crate::ports::journal::Note;
 use crate::ports::notifier::{About, Recipient};
 use crate::ports::verifier::AppRole;
+use crate::workflow::Wish;
 use crate::workflow::tests::outside::Answer;
 
 /// `kind: recipients`, for all that there is to tell of one activation.
@@ -219,4 +221,24 @@ async fn whoever_is_told_something_can_tell_it_from_everything_else_and_reads_no
     }
     let record = format!("{:?}", world.store.read(Position(0), 1000).await.unwrap());
     assert!(record.contains("canary-reason") && record.contains("canary-denial"), "where they do stand");
+}
+
+#[tokio::test]
+async fn an_emergency_concerns_everybody_who_would_have_been_asked() {
+    let world = World::new().await;
+    world.apply(&crate::workflow::tests::emergencies::with_break_glass()).await;
+    let wish = Wish { kind: Asked::BreakGlass, ..World::wish("admin") };
+    let prepared = world.workflow.prepare(&person(ANN), &wish).await.unwrap();
+    let id = world.ask_with(ANN, world.request_id(), &wish, &prepared).await.unwrap().id;
+    world.settle_all().await;
+    world.workflow.deactivate(&person(ANN), id).await.unwrap();
+    world.settle_all().await;
+    world.workflow.close_review(&person(LEA), id, "as it should be").await.unwrap();
+    let expected = [
+        "break-glass: leads, owners, policy-admin, auditor, revoker",
+        "activated: ann",
+        "ended: ann",
+        "reviewed: ann, auditor",
+    ];
+    assert_eq!(told_of(&world, id).await, expected);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use elevate_core::activation::{Actor, Change, Event, Outcome, State};
+use elevate_core::activation::{Actor, Change, Event, Kind, Outcome, State};
 use elevate_core::names::{
     ActivationId, DirectoryRole, ObjectId, Principal, RequestId, RoleDefinitionId, Scope, Slot, Target,
     TenantId,
@@ -149,6 +149,7 @@ impl World {
             term: None,
             justification: "disk full".parse().unwrap(),
             ticket: None,
+            kind: Kind::Ordinary,
         }
     }
 
