@@ -71,6 +71,8 @@ pub(crate) enum Verb {
     Activate(command::activate::Args),
     /// Hold a role for as long as a command runs
     Exec(command::exec::Args),
+    /// Use a role in an emergency: nobody is asked, everybody concerned is told, somebody else looks at it after
+    BreakGlass(command::break_glass::Args),
     /// Your activations
     List(command::list::Args),
     /// Your past activations: how each ended, and how long it was held
@@ -85,6 +87,9 @@ pub(crate) enum Verb {
     Approve(command::approve::Args),
     /// Say no to somebody's request
     Deny(command::deny::Args),
+    /// Look at what was done in emergencies
+    #[command(subcommand)]
+    Review(command::review::Verb),
     /// Give a role back early
     Deactivate(command::deactivate::Args),
     /// Take a request back before it begins

@@ -6,6 +6,7 @@ pub(crate) mod approve;
 mod ask;
 pub(crate) mod audit;
 mod board;
+pub(crate) mod break_glass;
 pub(crate) mod completions;
 pub(crate) mod deactivate;
 pub(crate) mod deny;
@@ -22,6 +23,7 @@ mod pick;
 pub(crate) mod policy;
 mod profiles;
 mod prove;
+pub(crate) mod review;
 pub(crate) mod revoke;
 mod roles;
 pub(crate) mod show;
@@ -44,6 +46,7 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         Verb::Roles => roles::run(context).await,
         Verb::Activate(args) => activate::run(args, context).await,
         Verb::Exec(args) => exec::run(args, context).await,
+        Verb::BreakGlass(args) => break_glass::run(args, context).await,
         Verb::List(args) => list::run(args, context).await,
         Verb::History(args) => history::run(args, context).await,
         Verb::Show(args) => show::run(args, context).await,
@@ -51,6 +54,7 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         Verb::Pending => pending::run(context).await,
         Verb::Approve(args) => approve::run(args, context).await,
         Verb::Deny(args) => deny::run(args, context).await,
+        Verb::Review(verb) => review::run(verb, context).await,
         Verb::Deactivate(args) => deactivate::run(args, context).await,
         Verb::Withdraw(args) => withdraw::run(args, context).await,
         Verb::Revoke(args) => revoke::run(args, context).await,

@@ -18,6 +18,7 @@ use v1::activation_service_client::ActivationServiceClient;
 use v1::approval_service_client::ApprovalServiceClient;
 use v1::audit_service_client::AuditServiceClient;
 use v1::policy_service_client::PolicyServiceClient;
+use v1::review_service_client::ReviewServiceClient;
 use v1::revocation_service_client::RevocationServiceClient;
 use v1::role_service_client::RoleServiceClient;
 use v1::session_service_client::SessionServiceClient;
@@ -119,6 +120,10 @@ impl Broker {
 
     pub(crate) fn approvals(&self) -> ApprovalServiceClient<Channel> {
         ApprovalServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    pub(crate) fn reviews(&self) -> ReviewServiceClient<Channel> {
+        ReviewServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     pub(crate) fn revocation(&self) -> RevocationServiceClient<Channel> {

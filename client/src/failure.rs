@@ -283,6 +283,8 @@ fn advice_for(reason: &str, code: Code, lost: bool) -> Option<&'static str> {
         "PROOF_FOREIGN" => "sign in as the person that `elevate whoami` shows",
         "OWN_APPROVAL" => "somebody else has to decide; `elevate withdraw` takes your own request back",
         "SLOT_TAKEN" => "`elevate list` shows it",
+        "REVIEW_OPEN" => "ask an auditor or an approver of the role to run `elevate review close`",
+        "OWN_REVIEW" => "ask an auditor or an approver of the role to close it",
         "REQUEST_CHANGED" => "look at it again and repeat the command",
         "POLICY_MOVED" => "run `elevate policy plan` again and look at what it would change now",
         "SECOND_PERSON_NEEDED" => "another policy admin confirms it with `elevate policy confirm`",

@@ -8,6 +8,7 @@ mod board;
 mod broker;
 mod device;
 mod dry;
+mod emergencies;
 mod exec;
 mod failures;
 mod forms;

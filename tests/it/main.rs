@@ -4,6 +4,7 @@ mod cli;
 mod crash;
 mod credentials;
 mod documents;
+mod emergencies;
 mod expiry;
 mod foreign;
 mod holding;

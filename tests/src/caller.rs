@@ -21,11 +21,19 @@ pub struct Wish {
     pub why: String,
     /// Under which ticket.
     pub ticket: Option<api::Ticket>,
+    /// Under which of the role's offers.
+    pub kind: api::ActivationKind,
 }
 
 /// A wish for this role, for its usual term and a good reason.
 pub fn wish(role: &str) -> Wish {
-    Wish { role: role.to_owned(), seconds: 0, why: "the sales team moves".to_owned(), ticket: None }
+    Wish {
+        role: role.to_owned(),
+        seconds: 0,
+        why: "the sales team moves".to_owned(),
+        ticket: None,
+        kind: api::ActivationKind::Unspecified,
+    }
 }
 
 impl Wish {
@@ -53,10 +61,22 @@ impl Wish {
         Self { ticket: Some(api::Ticket { number: number.to_owned(), system: String::new() }), ..self }
     }
 
+    /// In an emergency.
+    #[must_use]
+    pub fn in_an_emergency(self) -> Self {
+        Self { kind: api::ActivationKind::BreakGlass, ..self }
+    }
+
     /// As it is prepared.
     pub fn prepare(&self) -> api::PrepareActivationRequest {
-        let Self { role, seconds, why, ticket } = self.clone();
-        api::PrepareActivationRequest { role, term_seconds: seconds, justification: why, ticket }
+        let Self { role, seconds, why, ticket, kind } = self.clone();
+        api::PrepareActivationRequest {
+            role,
+            term_seconds: seconds,
+            justification: why,
+            ticket,
+            kind: kind.into(),
+        }
     }
 
     /// As it is asked for, once it was prepared.
@@ -65,7 +85,7 @@ impl Wish {
         prepared: &api::PrepareActivationResponse,
         proof: api::Proof,
     ) -> api::RequestActivationRequest {
-        let Self { role, seconds: _, why, ticket } = self.clone();
+        let Self { role, seconds: _, why, ticket, kind } = self.clone();
         api::RequestActivationRequest {
             request_id: Uuid::new_v4().to_string(),
             role,
@@ -74,6 +94,7 @@ impl Wish {
             ticket,
             policy_version: prepared.policy_version,
             proof: Some(proof),
+            kind: kind.into(),
         }
     }
 }
@@ -121,6 +142,7 @@ impl Caller {
         role: role_service_client::RoleServiceClient;
         activation: activation_service_client::ActivationServiceClient;
         approval: approval_service_client::ApprovalServiceClient;
+        review: review_service_client::ReviewServiceClient;
         revocation: revocation_service_client::RevocationServiceClient;
         policy: policy_service_client::PolicyServiceClient;
         record: audit_service_client::AuditServiceClient;

@@ -35,7 +35,8 @@ impl Names {
         let people = activations.iter_mut().flat_map(|activation| {
             let approvers = activation.approvals.iter_mut().filter_map(|approval| approval.approver.as_mut());
             let others = activation.principal.as_mut().into_iter().chain(activation.ended_by.as_mut());
-            others.chain(approvers)
+            let reviewer = activation.review.as_mut().and_then(|review| review.by.as_mut());
+            others.chain(approvers).chain(reviewer)
         });
         self.fill_in(people.collect()).await;
     }

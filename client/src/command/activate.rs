@@ -53,7 +53,8 @@ fn can_pick(context: &Context) -> bool {
 
 /// Has the person choose a role out of what is offered, and say what it needs besides.
 async fn picked(ask: &mut AskArgs, context: &mut Context, broker: &Broker) -> Result<String> {
-    let (roles, _) = roles::offered(broker).await?;
+    let (mut roles, _) = roles::offered(broker).await?;
+    roles.retain(|role| !role.break_glass_only);
     if roles.is_empty() {
         return Err(Failure::new(Exit::Refused, "ROLE_NOT_OFFERED", "no role is offered to you")
             .advice("the people who run the broker decide that by its policy"));
@@ -92,7 +93,7 @@ fn asked(context: &mut Context, activation: v1::Activation) -> Result<Exit> {
 }
 
 /// What the person holds, or why not.
-fn ending(context: &mut Context, activation: v1::Activation, title: &str) -> Result<Exit> {
+pub(crate) fn ending(context: &mut Context, activation: v1::Activation, title: &str) -> Result<Exit> {
     if activation.state() != v1::ActivationState::Active {
         let text = ask::not_held(context, &activation, title);
         context.console.answer(&json::Activation::from(activation), || text)?;

@@ -122,6 +122,7 @@ pub(crate) async fn wish(
         term_seconds: term.map(|term| i64::try_from(term.as_secs()).unwrap_or(i64::MAX)).unwrap_or_default(),
         justification,
         ticket,
+        ..v1::PrepareActivationRequest::default()
     })
 }
 
@@ -151,12 +152,17 @@ pub(crate) async fn prepare(
     show(context, &ask, &told);
     let digest = digest(&ask, &told)?;
     let challenge = told.challenge.clone().unwrap_or_default();
-    binding::check(&challenge, &digest, ACTION)?;
+    binding::check(&challenge, &digest, action(&ask))?;
     Ok(Prepared { ask, told, digest })
 }
 
 /// What the sign-in is for, as the contract names it.
-const ACTION: &str = "activate";
+fn action(ask: &v1::PrepareActivationRequest) -> &'static str {
+    match ask.kind() {
+        v1::ActivationKind::Unspecified => "activate",
+        v1::ActivationKind::BreakGlass => "break-glass",
+    }
+}
 
 impl Prepared {
     /// What people call the role.
@@ -182,7 +188,7 @@ impl Prepared {
         broker: &Broker,
     ) -> Result<v1::Activation> {
         let challenge = self.told.challenge.clone().unwrap_or_default();
-        let bound = Bound { challenge: &challenge, digest: &self.digest, action: ACTION };
+        let bound = Bound { challenge: &challenge, digest: &self.digest, action: action(&self.ask) };
         let proof = prove(context, broker, &bound, args.yes, &args.sign_in).await?;
         let ask = self.ask.clone();
         let request = v1::RequestActivationRequest {
@@ -193,6 +199,7 @@ impl Prepared {
             ticket: ask.ticket,
             policy_version: self.told.policy_version,
             proof: Some(proof),
+            kind: ask.kind,
         };
         twice(|| {
             let (mut client, call) = (broker.activations(), broker.call(request.clone()));
@@ -295,7 +302,14 @@ fn show(context: &mut Context, ask: &v1::PrepareActivationRequest, prepared: &v1
         ("approval", approval),
         ("sign-in", words::proof(&requirement)),
     ]);
-    context.console.warn(&format!("You are about to ask for:\n{body}"));
+    let heading = match ask.kind() {
+        v1::ActivationKind::Unspecified => "You are about to ask for:",
+        v1::ActivationKind::BreakGlass => {
+            "You are about to break the glass. Nobody is asked, and everybody concerned is told. You cannot do it \
+             again before somebody else has looked at it."
+        }
+    };
+    context.console.warn(&format!("{heading}\n{body}"));
 }
 
 /// The digest of what was shown. What the broker filled in must be what was asked, where something was.

@@ -7,7 +7,7 @@ use crate::context::{Context, PAGES_MAX};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::render::table::table;
-use crate::render::{json, seconds_as_written, words};
+use crate::render::{clean_line, json, seconds_as_written, words};
 
 pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
     let broker = context.broker().await?;
@@ -21,8 +21,16 @@ pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
         }
     }
     let look = context.look();
+    let emergencies: Vec<String> = roles
+        .iter()
+        .filter_map(|role| {
+            let longest = seconds_as_written(role.break_glass.as_ref()?.longest_seconds);
+            Some(format!("{} ({longest})", clean_line(&role.name)))
+        })
+        .collect();
     let rows: Vec<Vec<String>> = roles
         .iter()
+        .filter(|role| !role.break_glass_only)
         .map(|role| {
             let needs = match role.requirements.iter().map(|requirement| requirement.count).sum::<i32>() {
                 0 => "-".to_owned(),
@@ -51,7 +59,13 @@ pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
         next_page_token: page_token,
     };
     let headings = ["ROLE", "TITLE", "SCOPE", "FOR", "APPROVAL", "TICKET", "NOW"];
-    context.console.answer(&json, || table(&look, &headings, rows))?;
+    let emergencies = match emergencies.as_slice() {
+        [] => String::new(),
+        some => format!("In an emergency, with `elevate break-glass`: {}", some.join(", ")),
+    };
+    let everyday = if rows.is_empty() { String::new() } else { table(&look, &headings, rows) };
+    let told = [everyday, emergencies].into_iter().filter(|part| !part.is_empty());
+    context.console.answer(&json, || told.collect::<Vec<_>>().join("\n\n"))?;
     Ok(Exit::Ok)
 }
 

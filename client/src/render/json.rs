@@ -128,6 +128,15 @@ pub(crate) struct EligibleRole {
     own_approval: bool,
     start_ahead_seconds: i64,
     sign_out: bool,
+    break_glass: Option<BreakGlassOffer>,
+    break_glass_only: bool,
+}
+
+/// A role's offer for emergencies.
+#[derive(Debug, Serialize)]
+pub(crate) struct BreakGlassOffer {
+    longest_seconds: i64,
+    proof: Option<Proof>,
 }
 
 /// Many activations.
@@ -204,7 +213,11 @@ impl DryRun {
         told: v1::PrepareActivationResponse,
         digest: String,
     ) -> Self {
-        let v1::PrepareActivationRequest { role, term_seconds: _, justification, ticket } = ask;
+        let verb = match ask.kind() {
+            v1::ActivationKind::Unspecified => "activate",
+            v1::ActivationKind::BreakGlass => "break-glass",
+        };
+        let v1::PrepareActivationRequest { role, term_seconds: _, justification, ticket, kind: _ } = ask;
         let v1::PrepareActivationResponse {
             challenge,
             directory_role,
@@ -229,7 +242,7 @@ impl DryRun {
             policy_version,
             digest,
         };
-        Self { dry_run: true, verb: "activate", asked: Some(asked), activation: None }
+        Self { dry_run: true, verb, asked: Some(asked), activation: None }
     }
 
     /// Of a verb on this activation.
@@ -527,6 +540,8 @@ impl From<v1::EligibleRole> for EligibleRole {
             own_approval,
             start_ahead_seconds,
             sign_out,
+            break_glass,
+            break_glass_only,
         } = message;
         Self {
             name,
@@ -545,6 +560,11 @@ impl From<v1::EligibleRole> for EligibleRole {
             own_approval,
             start_ahead_seconds,
             sign_out,
+            break_glass: break_glass.map(|v1::BreakGlassOffer { longest_seconds, proof }| BreakGlassOffer {
+                longest_seconds,
+                proof: proof.map(Into::into),
+            }),
+            break_glass_only,
         }
     }
 }

@@ -304,6 +304,7 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
         ("held from", at(activation.held_from.as_ref())),
         ("held until", at(activation.held_until.as_ref())),
         ("closed", at(activation.closed_at.as_ref())),
+        ("review", review(look, activation)),
         ("tries", tries),
         ("policy", format!("version {}", activation.policy_version)),
     ]);
@@ -318,6 +319,20 @@ fn ended_label(activation: &v1::Activation) -> &'static str {
         Outcome::Revoked => "revoked by",
         Outcome::Deactivated => "given back by",
         _ => "ended by",
+    }
+}
+
+/// Whether somebody has to look at it after, or who has; empty for an everyday activation.
+fn review(look: &Look, activation: &v1::Activation) -> String {
+    match &activation.review {
+        None => String::new(),
+        Some(v1::Review { by: None, .. }) => {
+            "open: a break-glass use that somebody else must look at, with `elevate review close`".to_owned()
+        }
+        Some(v1::Review { by, at, comment }) => {
+            let at = time(at.as_ref()).map(|at| look.clock(at)).unwrap_or_default();
+            format!("closed by {} at {at}: {}", person(by.as_ref()), clean(comment))
+        }
     }
 }
 

@@ -57,6 +57,7 @@ impl Broker {
             .add_service(v1::role_service_server::RoleServiceServer::from_arc(Arc::clone(self)))
             .add_service(v1::activation_service_server::ActivationServiceServer::from_arc(Arc::clone(self)))
             .add_service(v1::approval_service_server::ApprovalServiceServer::from_arc(Arc::clone(self)))
+            .add_service(v1::review_service_server::ReviewServiceServer::from_arc(Arc::clone(self)))
             .add_service(v1::revocation_service_server::RevocationServiceServer::from_arc(Arc::clone(self)))
             .add_service(v1::policy_service_server::PolicyServiceServer::from_arc(Arc::clone(self)))
             .add_service(v1::audit_service_server::AuditServiceServer::from_arc(Arc::clone(self)))
@@ -185,6 +186,10 @@ service!(v1::approval_service_server::ApprovalService {
     prepare_approval: PrepareApprovalRequest -> PrepareApprovalResponse,
     approve_activation: ApproveActivationRequest -> Activation,
     deny_activation: DenyActivationRequest -> Activation,
+});
+service!(v1::review_service_server::ReviewService {
+    list_reviews: ListReviewsRequest -> ListReviewsResponse,
+    close_review: CloseReviewRequest -> Activation,
 });
 service!(v1::revocation_service_server::RevocationService {
     revoke_activation: RevokeActivationRequest -> Activation,

@@ -181,7 +181,9 @@ async fn roles_shows_what_is_offered() {
         out:       "ticket_checked": false,
         out:       "own_approval": false,
         out:       "start_ahead_seconds": 0,
-        out:       "sign_out": false
+        out:       "sign_out": false,
+        out:       "break_glass": null,
+        out:       "break_glass_only": false
         out:     }
         out:   ],
         out:   "next_page_token": ""

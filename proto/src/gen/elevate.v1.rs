@@ -59,7 +59,7 @@ pub struct Challenge {
     /// The `nonce` of the sign-in: base64url without padding of
     /// SHA-256("elevate-nonce-v1" ‖ challenge ‖ digest ‖ action)
     /// where every field behind the prefix is four bytes of length (big endian) and its text, `digest` is
-    /// lower-case hex, and `action` is "activate" or "approve". Compute it and compare before signing in.
+    /// lower-case hex, and `action` is "activate", "approve" or "break-glass". Compute it and compare before signing in.
     #[prost(string, tag = "2")]
     pub nonce: ::prost::alloc::string::String,
     /// The digest it is bound to, lower-case hex. See PrepareActivation and PrepareApproval.
@@ -860,6 +860,16 @@ pub struct ListEligibleRolesResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
+/// A role's offer for emergencies.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BreakGlassOffer {
+    /// The longest term, which is also the usual one, in seconds.
+    #[prost(int64, tag = "1")]
+    pub longest_seconds: i64,
+    /// What the sign-in must show.
+    #[prost(message, optional, tag = "2")]
+    pub proof: ::core::option::Option<ProofRequirement>,
+}
 /// The policy's offer.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EligibleRole {
@@ -911,6 +921,12 @@ pub struct EligibleRole {
     /// Whether the holder's sign-in sessions are revoked with the role.
     #[prost(bool, tag = "16")]
     pub sign_out: bool,
+    /// What the caller is offered in an emergency; absent when nothing is.
+    #[prost(message, optional, tag = "17")]
+    pub break_glass: ::core::option::Option<BreakGlassOffer>,
+    /// Whether it is offered to the caller in an emergency only. What else stands here is then not for them.
+    #[prost(bool, tag = "18")]
+    pub break_glass_only: bool,
 }
 /// Generated client implementations.
 pub mod role_service_client {
@@ -1233,6 +1249,9 @@ pub struct PrepareActivationRequest {
     /// Under which ticket; needed where the role says so.
     #[prost(message, optional, tag = "4")]
     pub ticket: ::core::option::Option<Ticket>,
+    /// Under which of the role's offers.
+    #[prost(enumeration = "ActivationKind", tag = "10")]
+    pub kind: i32,
 }
 /// What it means, and what it needs.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1286,6 +1305,9 @@ pub struct RequestActivationRequest {
     /// The fresh sign-in.
     #[prost(message, optional, tag = "7")]
     pub proof: ::core::option::Option<Proof>,
+    /// As prepared.
+    #[prost(enumeration = "ActivationKind", tag = "20")]
+    pub kind: i32,
 }
 /// Which.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1456,7 +1478,11 @@ pub mod activation_service_client {
         /// justification and the ticket is dropped first. `starts_at` and `continues` are empty in this
         /// version of the service.
         ///
-        /// Errors: ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
+        /// In an emergency (`kind` BREAK_GLASS) the role's offer for emergencies counts: people named one by one,
+        /// nobody's approval, a term of its own, a proof of its own, whose nonce is for "break-glass". Everybody
+        /// concerned is told, and it cannot be used again before somebody else has looked at it: see ReviewService.
+        ///
+        /// Errors: REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
         /// TICKET_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
         pub async fn prepare_activation(
             &mut self,
@@ -1707,7 +1733,11 @@ pub mod activation_service_server {
         /// justification and the ticket is dropped first. `starts_at` and `continues` are empty in this
         /// version of the service.
         ///
-        /// Errors: ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
+        /// In an emergency (`kind` BREAK_GLASS) the role's offer for emergencies counts: people named one by one,
+        /// nobody's approval, a term of its own, a proof of its own, whose nonce is for "break-glass". Everybody
+        /// concerned is told, and it cannot be used again before somebody else has looked at it: see ReviewService.
+        ///
+        /// Errors: REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
         /// TICKET_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
         async fn prepare_activation(
             &self,
@@ -3321,6 +3351,419 @@ pub mod revocation_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "elevate.v1.RevocationService";
     impl<T> tonic::server::NamedService for RevocationServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Which page.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListReviewsRequest {
+    /// 1 to 100; 0 means 50.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// From the last answer.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of activations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListReviewsResponse {
+    /// Newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub activations: ::prost::alloc::vec::Vec<Activation>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Which, and what was found.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CloseReviewRequest {
+    /// The activation's id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// What was found: 1 to 1000 characters.
+    #[prost(string, tag = "2")]
+    pub comment: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod review_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Looking at what was done in an emergency, after it is over. For people only: auditors, the role's approvers
+    /// and whom it names to be told; never the one who did it.
+    #[derive(Debug, Clone)]
+    pub struct ReviewServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ReviewServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ReviewServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ReviewServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ReviewServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Break-glass uses that nobody has looked at yet, newest first: all of them for an auditor, else those the
+        /// caller may close. One that is still held is shown, and cannot be closed yet.
+        pub async fn list_reviews(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListReviewsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReviewsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.ReviewService/ListReviews",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("elevate.v1.ReviewService", "ListReviews"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says that somebody has looked at it. From then on its holder may use the role in an emergency again. Safe to
+        /// repeat.
+        /// Errors: ACTIVATION_NOT_FOUND, OWN_REVIEW, WRONG_STATE (it is not over, or needs no review), FIELD_INVALID.
+        pub async fn close_review(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CloseReviewRequest>,
+        ) -> std::result::Result<tonic::Response<super::Activation>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.ReviewService/CloseReview",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("elevate.v1.ReviewService", "CloseReview"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod review_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ReviewServiceServer.
+    #[async_trait]
+    pub trait ReviewService: std::marker::Send + std::marker::Sync + 'static {
+        /// Break-glass uses that nobody has looked at yet, newest first: all of them for an auditor, else those the
+        /// caller may close. One that is still held is shown, and cannot be closed yet.
+        async fn list_reviews(
+            &self,
+            request: tonic::Request<super::ListReviewsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReviewsResponse>,
+            tonic::Status,
+        >;
+        /// Says that somebody has looked at it. From then on its holder may use the role in an emergency again. Safe to
+        /// repeat.
+        /// Errors: ACTIVATION_NOT_FOUND, OWN_REVIEW, WRONG_STATE (it is not over, or needs no review), FIELD_INVALID.
+        async fn close_review(
+            &self,
+            request: tonic::Request<super::CloseReviewRequest>,
+        ) -> std::result::Result<tonic::Response<super::Activation>, tonic::Status>;
+    }
+    /// Looking at what was done in an emergency, after it is over. For people only: auditors, the role's approvers
+    /// and whom it names to be told; never the one who did it.
+    #[derive(Debug)]
+    pub struct ReviewServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ReviewServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ReviewServiceServer<T>
+    where
+        T: ReviewService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/elevate.v1.ReviewService/ListReviews" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListReviewsSvc<T: ReviewService>(pub Arc<T>);
+                    impl<
+                        T: ReviewService,
+                    > tonic::server::UnaryService<super::ListReviewsRequest>
+                    for ListReviewsSvc<T> {
+                        type Response = super::ListReviewsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListReviewsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ReviewService>::list_reviews(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListReviewsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.ReviewService/CloseReview" => {
+                    #[allow(non_camel_case_types)]
+                    struct CloseReviewSvc<T: ReviewService>(pub Arc<T>);
+                    impl<
+                        T: ReviewService,
+                    > tonic::server::UnaryService<super::CloseReviewRequest>
+                    for CloseReviewSvc<T> {
+                        type Response = super::Activation;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CloseReviewRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ReviewService>::close_review(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CloseReviewSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ReviewServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "elevate.v1.ReviewService";
+    impl<T> tonic::server::NamedService for ReviewServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
