@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::ports::Clock;
 use crate::ports::directory::{
-    Assignment, Directory, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
+    Assignment, Directory, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit, Unreachable,
 };
 
 mod absence;
@@ -116,6 +116,7 @@ pub struct Graph {
     line: call::Line,
     absences: absence::Absences,
     names: people::Names,
+    circles: people::Circles,
 }
 
 impl Graph {
@@ -137,6 +138,7 @@ impl Graph {
             line: call::Line::new(settings, http, clock),
             absences: absence::Absences::default(),
             names: people::Names::default(),
+            circles: people::Circles::default(),
         })
     }
 
@@ -221,6 +223,10 @@ impl Directory for Graph {
             Target::Pim(role) => pim::list(&self.line, self.tenant, role).await,
             Target::Group(_) | Target::PimGroup(_) => Err(not_yet_granted()),
         }
+    }
+
+    async fn members_of(&self, group: ObjectId, most: usize) -> Result<Members, Unreachable> {
+        people::members_of(&self.line, &self.circles, group, most).await
     }
 
     async fn display_name(&self, object: ObjectId) -> Option<String> {

@@ -24,6 +24,7 @@ use crate::ports::{Clock, Directory, Journal, Verifier};
 
 mod ask;
 mod decide;
+mod explain;
 mod hold;
 mod locks;
 mod policies;
@@ -38,6 +39,7 @@ mod throttle;
 
 pub use ask::{Prepared, Wish};
 pub use decide::Yes;
+pub use explain::{Approvers, Explained, Obstacle};
 pub use hold::Hold;
 pub use policies::{Plan, RoleChange};
 pub use refusal::Refusal;

@@ -13,6 +13,7 @@ pub(crate) mod deny;
 pub(crate) mod doctor;
 mod dry;
 pub(crate) mod exec;
+pub(crate) mod explain;
 mod follow;
 pub(crate) mod history;
 pub(crate) mod list;
@@ -47,6 +48,7 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         Verb::Activate(args) => activate::run(args, context).await,
         Verb::Exec(args) => exec::run(args, context).await,
         Verb::BreakGlass(args) => break_glass::run(args, context).await,
+        Verb::Explain(args) => explain::run(args, context).await,
         Verb::List(args) => list::run(args, context).await,
         Verb::History(args) => history::run(args, context).await,
         Verb::Show(args) => show::run(args, context).await,

@@ -10,6 +10,7 @@ mod device;
 mod dry;
 mod emergencies;
 mod exec;
+mod explain;
 mod failures;
 mod forms;
 mod history;

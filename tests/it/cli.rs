@@ -1,6 +1,7 @@
 //! The command line, as people and programs use it: what they type, and every word they are told.
 
 mod device;
+mod explain;
 mod json;
 mod manners;
 mod refused;

@@ -287,6 +287,12 @@ impl Caller {
         Ok(self.revocation().sweep(self.call(api::SweepRequest {})).await?.into_inner())
     }
 
+    /// What the policy says of a role for this caller.
+    pub async fn explain(&self, role: &str) -> Answer<api::ExplainRoleResponse> {
+        let message = api::ExplainRoleRequest { role: role.to_owned(), as_seen_by: String::new() };
+        Ok(self.role().explain_role(self.call(message)).await?.into_inner())
+    }
+
     /// The roles offered.
     pub async fn roles(&self) -> Answer<Vec<api::EligibleRole>> {
         let message = api::ListEligibleRolesRequest::default();

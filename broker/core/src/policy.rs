@@ -11,6 +11,7 @@ use crate::approval::{ApprovalRequirement, Standing};
 use crate::names::{ObjectId, Principal, RoleName, Scope, Slot, Subject, Target, Ticket};
 use crate::term::Term;
 
+mod approvers;
 mod decision;
 pub mod files;
 mod lint;
@@ -21,6 +22,7 @@ mod text;
 mod ticket;
 pub mod tier;
 
+pub use approvers::{Candidates, could_be_met};
 pub use decision::Decision;
 pub use protected::touched;
 pub use reach::{Right, Shift, shifts};

@@ -72,6 +72,11 @@ impl Call {
         Self { kind, priority, cost: Cost::WRITE, method: Method::POST, url, body, not_after: None }
     }
 
+    pub(super) const fn members(url: Url) -> Self {
+        let (kind, priority, cost) = ("members", Priority::List, Cost::MEMBERS);
+        Self { kind, priority, cost, method: Method::GET, url, body: None, not_after: None }
+    }
+
     pub(super) const fn groups(url: Url, body: Value) -> Self {
         Self {
             kind: "groups",

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::address::asking;
 use super::budget::Priority;
 use super::call::{Call, Fault, Line};
-use super::wire::{Groups, Named};
-use crate::ports::directory::Unreachable;
+use super::wire::{Groups, Member, Named, Page};
+use crate::ports::directory::{Members, Unreachable};
 
 /// The most groups that one call asks for
 /// (<https://learn.microsoft.com/graph/api/directoryobject-checkmembergroups>).
@@ -19,6 +19,9 @@ const AT_ONCE: usize = 20;
 /// How long a name is kept, and how many are: they change seldom and lists show many.
 const NAME_KEPT: SignedDuration = SignedDuration::from_hours(1);
 const MOST_NAMES: usize = 4096;
+/// How long the members of a group are kept, and of how many groups.
+const MEMBERS_KEPT: SignedDuration = SignedDuration::from_mins(1);
+const MOST_CIRCLES: usize = 256;
 /// The longest name shown, in characters.
 const LONGEST_NAME: usize = 256;
 
@@ -46,6 +49,48 @@ pub(super) async fn groups_of(
     Ok(found)
 }
 
+/// Members seen lately: a request is prepared more often than groups change.
+#[derive(Debug, Default)]
+pub(super) struct Circles(Mutex<HashMap<ObjectId, (Timestamp, usize, Members)>>);
+
+/// One page, and no more: whom to ask is known from it. Graph's page:
+/// <https://learn.microsoft.com/graph/api/group-list-transitivemembers>.
+pub(super) async fn members_of(
+    line: &Line,
+    circles: &Circles,
+    group: ObjectId,
+    most: usize,
+) -> Result<Members, Unreachable> {
+    let now = line.clock.now().latest();
+    let kept = circles.0.lock().unwrap_or_else(PoisonError::into_inner).get(&group).cloned();
+    if let Some((_, _, members)) =
+        kept.filter(|(at, asked, _)| now.duration_since(*at) < MEMBERS_KEPT && *asked == most)
+    {
+        return Ok(members);
+    }
+    let only_people = ["groups", &group.to_string(), "transitiveMembers", "microsoft.graph.user"];
+    let url = asking(line.root.at(&only_people), &format!("$select=id,displayName&$top={most}"));
+    let members = match line.send(Call::members(url)).await {
+        Ok(body) => {
+            let page: Page<Member> = body.read()?;
+            let known = |member: Member| {
+                Some((member.id?.parse().ok()?, member.display_name.map(|name| shown(&name))))
+            };
+            let people = page.value.into_iter().filter_map(known).collect();
+            Members { people, more: page.next_link.is_some() }
+        }
+        // Nobody is in a group that is not there.
+        Err(Fault::Refused(refusal)) if refusal.is_missing() => Members::default(),
+        Err(fault) => return Err(fault.into()),
+    };
+    let mut circles = circles.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if circles.len() >= MOST_CIRCLES {
+        circles.clear();
+    }
+    circles.insert(group, (now, most, members.clone()));
+    Ok(members)
+}
+
 /// Names heard lately.
 #[derive(Debug, Default)]
 pub(super) struct Names(Mutex<HashMap<ObjectId, (Timestamp, String)>>);
@@ -68,11 +113,15 @@ pub(super) async fn display_name(line: &Line, names: &Names, object: ObjectId) -
             Err(_) => return None,
         }
     }
-    let name: String = name?.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    let name = shown(&name?);
     let mut names = names.0.lock().unwrap_or_else(PoisonError::into_inner);
     if names.len() >= MOST_NAMES {
         names.clear();
     }
     names.insert(object, (now, name.clone()));
     Some(name)
+}
+
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
 }

@@ -202,6 +202,14 @@ pub(super) struct Named {
     pub(super) display_name: Option<String>,
 }
 
+/// Somebody in a group.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Member {
+    pub(super) id: Option<String>,
+    pub(super) display_name: Option<String>,
+}
+
 /// A service principal, with the permissions it offers or none.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -24,6 +24,9 @@ impl ActivationService for Api {
             let api::PrepareActivationRequest { role, term_seconds, justification, ticket, kind } = message;
             let wish = from_proto::wish(&role, term_seconds, &justification, ticket, kind)?;
             let prepared = api.inner.workflow.prepare(&caller, &wish).await?;
+            let approvers = api.inner.workflow.approvers(caller.principal, &prepared.offer).await;
+            let approvers = Some(api.approvers(caller.principal, approvers).await);
+            let power = Some(to_proto::power(&prepared.offer));
             let asked = &prepared.asked;
             Ok(api::PrepareActivationResponse {
                 challenge: Some(to_proto::challenge(
@@ -41,6 +44,8 @@ impl ActivationService for Api {
                     display_name: caller.name,
                     ..to_proto::principal(asked.principal)
                 }),
+                approvers,
+                power,
             })
         })
         .await

@@ -1,10 +1,13 @@
 //! `RoleService`.
 
+use elevate_core::names::{ObjectId, Principal};
+use elevate_core::policy::{Candidates, Decision};
 use elevate_proto::v1 as api;
 use elevate_proto::v1::role_service_server::RoleService;
 use tonic::{Request, Response, Status};
 
-use super::{Api, from_proto, to_proto};
+use super::{Api, Attempt, from_proto, to_proto};
+use crate::workflow::{Approvers, Explained, Obstacle};
 
 #[tonic::async_trait]
 impl RoleService for Api {
@@ -34,5 +37,84 @@ impl RoleService for Api {
             Ok(api::ListEligibleRolesResponse { roles, next_page_token })
         })
         .await
+    }
+
+    async fn explain_role(
+        &self,
+        request: Request<api::ExplainRoleRequest>,
+    ) -> Result<Response<api::ExplainRoleResponse>, Status> {
+        // Nothing would change, and yet who asks about what is not theirs is on record.
+        let attempt = Attempt::on_role("ExplainRole", &request.get_ref().role);
+        self.answer(attempt, request, |api, caller, message| async move {
+            let api::ExplainRoleRequest { role, as_seen_by } = message;
+            let role = from_proto::role(&role)?;
+            let as_seen_by = match as_seen_by.as_str() {
+                "" => None,
+                id => Some(from_proto::field("as_seen_by", id)?),
+            };
+            let explained = api.inner.workflow.explain(&caller, &role, as_seen_by).await?;
+            Ok(api.explained(explained).await)
+        })
+        .await
+    }
+}
+
+impl Api {
+    async fn explained(&self, explained: Explained) -> api::ExplainRoleResponse {
+        let Explained { offer, principal, decision, obstacles, approvers } = explained;
+        let activation = match &offer.live {
+            Some(live) => Some(self.named(live).await),
+            None => None,
+        };
+        let (decision, decided_by) = match decision {
+            Decision::Offered(by) => ("offered", by.to_string()),
+            Decision::Denied(by) => ("denied", by.to_string()),
+            Decision::NotNamed => ("not-named", String::new()),
+        };
+        let object_id = decided_by.split_once(':').map(|(_, id)| id.to_owned()).unwrap_or_default();
+        let mut asked_for = to_proto::principal(principal);
+        let mut decider = api::Principal { object_id, ..api::Principal::default() };
+        self.inner.names.fill_people([&mut asked_for, &mut decider]).await;
+        let obstacle = |obstacle: &Obstacle| api::Obstacle {
+            word: obstacle.word().to_owned(),
+            text: obstacle.to_string(),
+            activation_id: obstacle.activation().map(|id| id.to_string()).unwrap_or_default(),
+        };
+        api::ExplainRoleResponse {
+            role: Some(to_proto::role(&offer, activation)),
+            principal: Some(asked_for),
+            decision: decision.to_owned(),
+            decided_by,
+            decided_by_name: decider.display_name,
+            obstacles: obstacles.iter().map(obstacle).collect(),
+            approvers: Some(self.approvers(principal, approvers).await),
+            power: Some(to_proto::power(&offer.role)),
+        }
+    }
+
+    /// Who could say yes, with their names: those that came along, and those of single people.
+    pub(super) async fn approvers(&self, asker: Principal, approvers: Approvers) -> api::Approvers {
+        let enough = match approvers.enough() {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "unknown",
+        };
+        let Approvers { requirements, names } = approvers;
+        let person = |object: &ObjectId| api::Principal {
+            display_name: names.get(object).cloned().unwrap_or_default(),
+            ..to_proto::principal(Principal { object: *object, ..asker })
+        };
+        let candidates = |candidates: &Candidates| {
+            let Candidates { count, people, more } = candidates;
+            api::Candidates {
+                count: i32::try_from(*count).unwrap_or(i32::MAX),
+                people: people.iter().map(person).collect(),
+                more: *more,
+            }
+        };
+        let mut requirements: Vec<_> = requirements.iter().map(candidates).collect();
+        let people = requirements.iter_mut().flat_map(|each| &mut each.people);
+        self.inner.names.fill_people(people.filter(|person| person.display_name.is_empty())).await;
+        api::Approvers { requirements, enough: enough.to_owned() }
     }
 }

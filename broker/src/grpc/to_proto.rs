@@ -9,7 +9,8 @@ use elevate_core::approval::ApprovalRequirement;
 use elevate_core::binding::policy_digest;
 use elevate_core::due;
 use elevate_core::names::{DirectoryRole, Membership, Principal, Resource, Target};
-use elevate_core::policy::{Bound, BreakGlass, ProofRule};
+use elevate_core::policy::tier::{Ascent, Power};
+use elevate_core::policy::{Bound, BreakGlass, EligibleRole, ProofRule};
 use elevate_proto::v1 as api;
 use jiff::{SignedDuration, Timestamp};
 use prost_types::Timestamp as WireTime;
@@ -80,6 +81,25 @@ pub(super) fn challenge(
         digest: digest.to_string(),
         expires_at: Some(time(expires_at)),
         requirement: Some(proof_rule(rule)),
+    }
+}
+
+/// What the role behind an offer can do to the tenant.
+pub(super) fn power(offer: &EligibleRole) -> api::Power {
+    let Some(Power { title, tier, ascent, .. }) = offer.power() else {
+        let unknown = || "unknown".to_owned();
+        return api::Power { title: String::new(), tier: unknown(), ascent: unknown(), how: String::new() };
+    };
+    let (ascent, how) = match ascent {
+        Ascent::Direct(how) => ("direct", *how),
+        Ascent::Indirect(how) => ("indirect", *how),
+        Ascent::NoneKnown => ("none-known", ""),
+    };
+    api::Power {
+        title: (*title).to_owned(),
+        tier: tier.number().to_string(),
+        ascent: ascent.to_owned(),
+        how: how.to_owned(),
     }
 }
 

@@ -50,6 +50,22 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// How a person or group is called, for people to read; `None` when the directory does not say.
     /// Never a ground for a decision.
     async fn display_name(&self, object: ObjectId) -> Option<String>;
+
+    /// The people in a group, those of groups in it too: at most `most` of them. For people to read; who may
+    /// decide is asked by [`Directory::groups_of`].
+    ///
+    /// # Errors
+    /// No answer.
+    async fn members_of(&self, group: ObjectId, most: usize) -> Result<Members, Unreachable>;
+}
+
+/// People in a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Members {
+    /// Who, and what they are called where the directory says.
+    pub people: Vec<(ObjectId, Option<String>)>,
+    /// Whether there are more than were asked for.
+    pub more: bool,
 }
 
 /// What a slot holds.

@@ -300,6 +300,8 @@ fn show(context: &mut Context, ask: &v1::PrepareActivationRequest, prepared: &v1
         ("why", clean(&ask.justification)),
         ("ticket", words::ticket(ask.ticket.as_ref())),
         ("approval", approval),
+        ("could approve", words::approvers(prepared.approvers.as_ref())),
+        ("power", words::power(prepared.power.as_ref())),
         ("sign-in", words::proof(&requirement)),
     ]);
     let heading = match ask.kind() {

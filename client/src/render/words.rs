@@ -58,6 +58,41 @@ pub(crate) fn requirements(requirements: &[v1::ApprovalRequirement]) -> String {
     }
 }
 
+/// Who could say yes: a line for each requirement, and what is wrong where they are not enough.
+pub(crate) fn approvers(approvers: Option<&v1::Approvers>) -> String {
+    let Some(v1::Approvers { requirements, enough }) = approvers else { return String::new() };
+    let line = |candidates: &v1::Candidates| {
+        let v1::Candidates { count, people, more } = candidates;
+        let mut names: Vec<_> = people.iter().map(|each| person_short(Some(each))).collect();
+        names.sort();
+        match (names.is_empty(), more) {
+            (true, true) => format!("{count} of people who cannot be named right now"),
+            (true, false) => format!("{count}, and there is nobody"),
+            (false, true) => format!("{count} of {}, and others", names.join(", ")),
+            (false, false) => format!("{count} of {}", names.join(", ")),
+        }
+    };
+    let mut lines: Vec<_> = requirements.iter().map(line).collect();
+    if enough == "no" {
+        lines.push("not enough people: a request would wait and lapse".to_owned());
+    }
+    lines.join("\n")
+}
+
+/// What a role can do to the tenant.
+pub(crate) fn power(power: Option<&v1::Power>) -> String {
+    let Some(v1::Power { title, tier, ascent, how }) = power else { return String::new() };
+    if tier == "unknown" {
+        return "unknown: not a built-in role for the whole tenant".to_owned();
+    }
+    let (title, tier, how) = (clean_line(title), clean_line(tier), clean_line(how));
+    match ascent.as_str() {
+        "direct" => format!("tier {tier}, {title}: {how}"),
+        "indirect" => format!("tier {tier}, {title}: where the tenant has what it takes, {how}"),
+        _ => format!("tier {tier}, {title}: no way to grant itself more is known"),
+    }
+}
+
 /// What a sign-in must show.
 pub(crate) fn proof(requirement: &v1::ProofRequirement) -> String {
     let mut words = vec![match requirement.strength.as_str() {

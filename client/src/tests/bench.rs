@@ -291,6 +291,25 @@ pub(super) fn prepared() -> v1::PrepareActivationResponse {
         approval_window_seconds: 14_400,
         policy_version: 3,
         principal: Some(ann()),
+        approvers: Some(approvers()),
+        power: Some(power()),
+    }
+}
+
+/// Bob, and others in a group.
+pub(super) fn approvers() -> v1::Approvers {
+    let bob = v1::Principal { object_id: BOB.to_owned(), display_name: "Bob".to_owned(), ..ann() };
+    let candidates = v1::Candidates { count: 1, people: vec![bob], more: true };
+    v1::Approvers { requirements: vec![candidates], enough: "yes".to_owned() }
+}
+
+/// Of tier 0, as most are.
+pub(super) fn power() -> v1::Power {
+    v1::Power {
+        title: "Groups Administrator".to_owned(),
+        tier: "0".to_owned(),
+        ascent: "indirect".to_owned(),
+        how: "it can join a group".to_owned(),
     }
 }
 

@@ -171,6 +171,7 @@ service!(v1::session_service_server::SessionService {
 });
 service!(v1::role_service_server::RoleService {
     list_eligible_roles: ListEligibleRolesRequest -> ListEligibleRolesResponse,
+    explain_role: ExplainRoleRequest -> ExplainRoleResponse,
 });
 service!(v1::activation_service_server::ActivationService {
     prepare_activation: PrepareActivationRequest -> PrepareActivationResponse,

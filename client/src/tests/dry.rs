@@ -44,15 +44,17 @@ async fn activate_shows_what_would_be_asked_and_stops_before_the_sign_in() {
     expect![[r#"
         out: Nothing was asked for. Groups Administrator would be, as far as can be known before you sign in
         err: You are about to ask for:
-        err:   role      Groups Administrator (groups-admin)
-        err:   what      role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        err:   scope     the whole tenant
-        err:   for       2h
-        err:   who       Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
-        err:   why       reset a group
-        err:   ticket    ServiceNow INC0012345
-        err:   approval  1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e, within 4h
-        err:   sign-in   with a second factor, authentication context c1, made within 5m
+        err:   role           Groups Administrator (groups-admin)
+        err:   what           role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        err:   scope          the whole tenant
+        err:   for            2h
+        err:   who            Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
+        err:   why            reset a group
+        err:   ticket         ServiceNow INC0012345
+        err:   approval       1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e, within 4h
+        err:   could approve  1 of Bob, and others
+        err:   power          tier 0, Groups Administrator: where the tenant has what it takes, it can join a group
+        err:   sign-in        with a second factor, authentication context c1, made within 5m
         exit: 0
     "#]]
     .assert_eq(&bench.typing(&args, "reset a group").await.all());

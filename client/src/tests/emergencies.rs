@@ -34,15 +34,17 @@ async fn break_glass_says_what_it_is_before_the_sign_in() {
     let before: Vec<_> = ran.err.lines().take_while(|line| !line.starts_with("To sign in")).collect();
     expect![[r#"
         You are about to break the glass. Nobody is asked, and everybody concerned is told. You cannot do it again before somebody else has looked at it.
-          role      Groups Administrator (groups-admin)
-          what      role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-          scope     the whole tenant
-          for       2h
-          who       Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
-          why       reset a group
-          ticket    ServiceNow INC0012345
-          approval  nobody's approval is needed
-          sign-in   with a second factor, authentication context c1, made within 5m
+          role           Groups Administrator (groups-admin)
+          what           role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+          scope          the whole tenant
+          for            2h
+          who            Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
+          why            reset a group
+          ticket         ServiceNow INC0012345
+          approval       nobody's approval is needed
+          could approve  1 of Bob, and others
+          power          tier 0, Groups Administrator: where the tenant has what it takes, it can join a group
+          sign-in        with a second factor, authentication context c1, made within 5m
         Next, you sign in again. The sign-in counts for exactly this, once."#]].assert_eq(&before.join("\n"));
     assert!(ran.out.starts_with("You hold Groups Administrator until"), "{}", ran.out);
     let asked: Vec<v1::RequestActivationRequest> = bench.broker.asked("request_activation");
@@ -99,7 +101,29 @@ async fn what_a_dry_run_of_an_emergency_would_ask() {
               "nonce_required": true
             },
             "policy_version": 3,
-            "digest": "4b5582102de5a9ed79fcd3c372c07515c2caa56faba570d326f0ccfa86886714"
+            "digest": "4b5582102de5a9ed79fcd3c372c07515c2caa56faba570d326f0ccfa86886714",
+            "approvers": {
+              "requirements": [
+                {
+                  "count": 1,
+                  "people": [
+                    {
+                      "tenant_id": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+                      "object_id": "1b2c3d4e-0000-4000-8000-000000000002",
+                      "display_name": "Bob"
+                    }
+                  ],
+                  "more": true
+                }
+              ],
+              "enough": "yes"
+            },
+            "power": {
+              "title": "Groups Administrator",
+              "tier": "0",
+              "ascent": "indirect",
+              "how": "it can join a group"
+            }
           },
           "activation": null
         }

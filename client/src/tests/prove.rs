@@ -43,15 +43,17 @@ async fn activate_shows_what_is_asked_and_signs_in_for_exactly_that() {
     expect![[r#"
         out: 0199a1b2-0000-7000-8000-000000000001  waiting for 1 approval, until 19:59 (in 3h 59m)
         err: You are about to ask for:
-        err:   role      Groups Administrator (groups-admin)
-        err:   what      role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        err:   scope     the whole tenant
-        err:   for       2h
-        err:   who       Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
-        err:   why       reset a group
-        err:   ticket    ServiceNow INC0012345
-        err:   approval  1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e, within 4h
-        err:   sign-in   with a second factor, authentication context c1, made within 5m
+        err:   role           Groups Administrator (groups-admin)
+        err:   what           role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        err:   scope          the whole tenant
+        err:   for            2h
+        err:   who            Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
+        err:   why            reset a group
+        err:   ticket         ServiceNow INC0012345
+        err:   approval       1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e, within 4h
+        err:   could approve  1 of Bob, and others
+        err:   power          tier 0, Groups Administrator: where the tenant has what it takes, it can join a group
+        err:   sign-in        with a second factor, authentication context c1, made within 5m
         err: Next, you sign in again. The sign-in counts for exactly this, once.
         err: To sign in, your browser opens this address:
         err:

@@ -12,6 +12,47 @@ pub struct Principal {
     #[prost(string, tag = "3")]
     pub display_name: ::prost::alloc::string::String,
 }
+/// Who could say yes to a request. Advice, as far as the directory says soon: their right is looked up again when
+/// they do.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Approvers {
+    /// By requirement, in the order of the rule.
+    #[prost(message, repeated, tag = "1")]
+    pub requirements: ::prost::alloc::vec::Vec<Candidates>,
+    /// Whether they are enough: "yes", "no", or "unknown".
+    #[prost(string, tag = "2")]
+    pub enough: ::prost::alloc::string::String,
+}
+/// Those who could count for one requirement.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Candidates {
+    /// How many of them must.
+    #[prost(int32, tag = "1")]
+    pub count: i32,
+    /// Who; the asker is left out unless the role lets them count.
+    #[prost(message, repeated, tag = "2")]
+    pub people: ::prost::alloc::vec::Vec<Principal>,
+    /// Whether there are others, or may be.
+    #[prost(bool, tag = "3")]
+    pub more: bool,
+}
+/// What a role can do to the tenant, by a table of built-in roles; not an analysis of this tenant.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Power {
+    /// As Entra calls the role; empty when it is not in the table.
+    #[prost(string, tag = "1")]
+    pub title: ::prost::alloc::string::String,
+    /// "0": a way to Global Administrator is known. "1": all of one service, or reading everywhere. "2": little.
+    /// "unknown": not in the table, a place in a group, or not for the whole tenant.
+    #[prost(string, tag = "2")]
+    pub tier: ::prost::alloc::string::String,
+    /// Whether it can grant itself more: "direct", "indirect", "none-known" or "unknown".
+    #[prost(string, tag = "3")]
+    pub ascent: ::prost::alloc::string::String,
+    /// By which way, in a sentence; empty when none is known.
+    #[prost(string, tag = "4")]
+    pub how: ::prost::alloc::string::String,
+}
 /// A ticket in another system.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ticket {
@@ -840,6 +881,59 @@ pub mod session_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Which role, and for whom.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainRoleRequest {
+    /// The eligible role's name.
+    #[prost(string, tag = "1")]
+    pub role: ::prost::alloc::string::String,
+    /// The object id of somebody else; empty for the caller. Then a role that is not offered to them is explained
+    /// too.
+    #[prost(string, tag = "2")]
+    pub as_seen_by: ::prost::alloc::string::String,
+}
+/// Everything about one role for one person.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainRoleResponse {
+    /// The offer: what is to be brought (ticket, sign-in), who must say yes, and the live activation of it.
+    #[prost(message, optional, tag = "1")]
+    pub role: ::core::option::Option<EligibleRole>,
+    /// For whom.
+    #[prost(message, optional, tag = "2")]
+    pub principal: ::core::option::Option<Principal>,
+    /// "offered": `eligible` names them. "denied": `denied` does, whatever else is said. "not-named": nothing does.
+    #[prost(string, tag = "3")]
+    pub decision: ::prost::alloc::string::String,
+    /// The subject that decides: "user:{object id}" or "group:{object id}"; empty when nobody is named.
+    #[prost(string, tag = "4")]
+    pub decided_by: ::prost::alloc::string::String,
+    /// How it is called.
+    #[prost(string, tag = "5")]
+    pub decided_by_name: ::prost::alloc::string::String,
+    /// What stands in the way now.
+    #[prost(message, repeated, tag = "6")]
+    pub obstacles: ::prost::alloc::vec::Vec<Obstacle>,
+    /// Who could say yes.
+    #[prost(message, optional, tag = "7")]
+    pub approvers: ::core::option::Option<Approvers>,
+    /// What it can do to the tenant.
+    #[prost(message, optional, tag = "8")]
+    pub power: ::core::option::Option<Power>,
+}
+/// Something that stands in the way of asking.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Obstacle {
+    /// "not-offered", "slot-taken", "assigned-elsewhere", "frozen", "review-open" or "nobody-approves". More may
+    /// come.
+    #[prost(string, tag = "1")]
+    pub word: ::prost::alloc::string::String,
+    /// In a sentence.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// Which activation it is, if it is one.
+    #[prost(string, tag = "3")]
+    pub activation_id: ::prost::alloc::string::String,
+}
 /// Which page.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListEligibleRolesRequest {
@@ -1046,6 +1140,34 @@ pub mod role_service_client {
                 .insert(GrpcMethod::new("elevate.v1.RoleService", "ListEligibleRoles"));
             self.inner.unary(req, path, codec).await
         }
+        /// Why the caller may ask for a role, what stands in the way now, who could say yes, and what the role can do
+        /// to the tenant. For people; a policy admin or an auditor may ask for somebody else.
+        /// Errors: ROLE_NOT_OFFERED (a role that is missing, or not offered to the caller: one answer), PEOPLE_ONLY,
+        /// NOT_ALLOWED, NO_POLICY, DIRECTORY_UNREACHABLE.
+        pub async fn explain_role(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainRoleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainRoleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.RoleService/ExplainRole",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("elevate.v1.RoleService", "ExplainRole"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1068,6 +1190,17 @@ pub mod role_service_server {
             request: tonic::Request<super::ListEligibleRolesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListEligibleRolesResponse>,
+            tonic::Status,
+        >;
+        /// Why the caller may ask for a role, what stands in the way now, who could say yes, and what the role can do
+        /// to the tenant. For people; a policy admin or an auditor may ask for somebody else.
+        /// Errors: ROLE_NOT_OFFERED (a role that is missing, or not offered to the caller: one answer), PEOPLE_ONLY,
+        /// NOT_ALLOWED, NO_POLICY, DIRECTORY_UNREACHABLE.
+        async fn explain_role(
+            &self,
+            request: tonic::Request<super::ExplainRoleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainRoleResponse>,
             tonic::Status,
         >;
     }
@@ -1194,6 +1327,51 @@ pub mod role_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/elevate.v1.RoleService/ExplainRole" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainRoleSvc<T: RoleService>(pub Arc<T>);
+                    impl<
+                        T: RoleService,
+                    > tonic::server::UnaryService<super::ExplainRoleRequest>
+                    for ExplainRoleSvc<T> {
+                        type Response = super::ExplainRoleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainRoleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RoleService>::explain_role(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainRoleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -1280,6 +1458,12 @@ pub struct PrepareActivationResponse {
     /// The caller, as it enters the digest.
     #[prost(message, optional, tag = "8")]
     pub principal: ::core::option::Option<Principal>,
+    /// Who could say yes. No part of the digest.
+    #[prost(message, optional, tag = "20")]
+    pub approvers: ::core::option::Option<Approvers>,
+    /// What the role can do to the tenant. No part of the digest.
+    #[prost(message, optional, tag = "21")]
+    pub power: ::core::option::Option<Power>,
 }
 /// Asks for exactly what was prepared.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -91,14 +91,15 @@ async fn a_session_by_code_looks_and_gives_back_and_does_not_activate_by_itself(
 
         ann$ elevate activate reader --reason-file FOLDER/reason.txt --no-browser --yes   → 3
         ! You are about to ask for:
-        !   role      Global Reader (reader)
-        !   what      role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
-        !   scope     the whole tenant
-        !   for       1h
-        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
-        !   why       Move the sales team's groups (CHG0042)
-        !   approval  nobody's approval is needed
-        !   sign-in   with a second factor, made within 5m
+        !   role           Global Reader (reader)
+        !   what           role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
+        !   scope          the whole tenant
+        !   for            1h
+        !   who            ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
+        !   why            Move the sales team's groups (CHG0042)
+        !   approval       nobody's approval is needed
+        !   power          tier 1, Global Reader: no way to grant itself more is known
+        !   sign-in        with a second factor, made within 5m
         ! Next, you sign in again. The sign-in counts for exactly this, once.
         ! Open this address in any browser and sign in:
         !

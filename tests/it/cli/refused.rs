@@ -49,14 +49,15 @@ async fn a_refusal_says_what_why_and_what_to_do() {
 
         ann$ elevate activate user-admin --reason-file FOLDER/reason.txt --yes   → 4
         ! You are about to ask for:
-        !   role      User Administrator (user-admin)
-        !   what      role definition fe930be7-5e62-47db-91af-98c3a49a38b1, granted by way of `assignment`
-        !   scope     the whole tenant
-        !   for       30m
-        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
-        !   why       Move the sales team's groups (CHG0042)
-        !   approval  nobody's approval is needed
-        !   sign-in   phishing-resistant (passkey, certificate or Windows Hello), made within 5m
+        !   role           User Administrator (user-admin)
+        !   what           role definition fe930be7-5e62-47db-91af-98c3a49a38b1, granted by way of `assignment`
+        !   scope          the whole tenant
+        !   for            30m
+        !   who            ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
+        !   why            Move the sales team's groups (CHG0042)
+        !   approval       nobody's approval is needed
+        !   power          tier 0, User Administrator: where the tenant has what it takes, it can reset the password of somebody who owns an application that may assign roles, and act as both
+        !   sign-in        phishing-resistant (passkey, certificate or Windows Hello), made within 5m
         ! Next, you sign in again. The sign-in counts for exactly this, once.
         ! To sign in, your browser opens this address:
         !
@@ -67,14 +68,16 @@ async fn a_refusal_says_what_why_and_what_to_do() {
 
         bob$ elevate activate groups-admin --reason-file FOLDER/reason.txt --yes --no-wait
         ! You are about to ask for:
-        !   role      Groups Administrator (groups-admin)
-        !   what      role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        !   scope     the whole tenant
-        !   for       1h
-        !   who       bob@sandbox.example (5a4db0c5-0000-4000-8000-000000000002)
-        !   why       Move the sales team's groups (CHG0042)
-        !   approval  1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
-        !   sign-in   with a second factor, made within 5m
+        !   role           Groups Administrator (groups-admin)
+        !   what           role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        !   scope          the whole tenant
+        !   for            1h
+        !   who            bob@sandbox.example (5a4db0c5-0000-4000-8000-000000000002)
+        !   why            Move the sales team's groups (CHG0042)
+        !   approval       1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
+        !   could approve  1 of Carol Cooper
+        !   power          tier 0, Groups Administrator: where the tenant has what it takes, it can join a group that is not role-assignable but holds rights over Azure resources, and act as a workload there that may assign roles
+        !   sign-in        with a second factor, made within 5m
         ! Next, you sign in again. The sign-in counts for exactly this, once.
         ! To sign in, your browser opens this address:
         !

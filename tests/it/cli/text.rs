@@ -58,14 +58,16 @@ async fn the_story_as_people_read_it() {
 
         ann$ elevate activate groups-admin --for '1h 30m' --reason-file FOLDER/reason.txt --yes --no-wait
         ! You are about to ask for:
-        !   role      Groups Administrator (groups-admin)
-        !   what      role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        !   scope     the whole tenant
-        !   for       1h 30m
-        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
-        !   why       Move the sales team's groups (CHG0042)
-        !   approval  1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
-        !   sign-in   with a second factor, made within 5m
+        !   role           Groups Administrator (groups-admin)
+        !   what           role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        !   scope          the whole tenant
+        !   for            1h 30m
+        !   who            ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
+        !   why            Move the sales team's groups (CHG0042)
+        !   approval       1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
+        !   could approve  1 of Bob Baker, Carol Cooper
+        !   power          tier 0, Groups Administrator: where the tenant has what it takes, it can join a group that is not role-assignable but holds rights over Azure resources, and act as a workload there that may assign roles
+        !   sign-in        with a second factor, made within 5m
         ! Next, you sign in again. The sign-in counts for exactly this, once.
         ! To sign in, your browser opens this address:
         !
@@ -168,14 +170,15 @@ async fn a_role_that_needs_nobody_is_waited_for_and_held() {
         ann$ elevate activate reader --for 45m --reason 'look at the logs' --yes
         ! hint: --reason stays in your shell's history; leave it out to be asked, or use --reason-file
         ! You are about to ask for:
-        !   role      Global Reader (reader)
-        !   what      role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
-        !   scope     the whole tenant
-        !   for       45m
-        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
-        !   why       look at the logs
-        !   approval  nobody's approval is needed
-        !   sign-in   with a second factor, made within 5m
+        !   role           Global Reader (reader)
+        !   what           role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
+        !   scope          the whole tenant
+        !   for            45m
+        !   who            ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
+        !   why            look at the logs
+        !   approval       nobody's approval is needed
+        !   power          tier 1, Global Reader: no way to grant itself more is known
+        !   sign-in        with a second factor, made within 5m
         ! Next, you sign in again. The sign-in counts for exactly this, once.
         ! To sign in, your browser opens this address:
         !
@@ -221,14 +224,16 @@ async fn no_withdraw_revoke_and_sweep() {
     expect![[r#"
         ann$ elevate activate groups-admin --reason-file FOLDER/reason.txt --yes --no-wait
         ! You are about to ask for:
-        !   role      Groups Administrator (groups-admin)
-        !   what      role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        !   scope     the whole tenant
-        !   for       1h
-        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
-        !   why       Move the sales team's groups (CHG0042)
-        !   approval  1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
-        !   sign-in   with a second factor, made within 5m
+        !   role           Groups Administrator (groups-admin)
+        !   what           role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        !   scope          the whole tenant
+        !   for            1h
+        !   who            ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
+        !   why            Move the sales team's groups (CHG0042)
+        !   approval       1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
+        !   could approve  1 of Bob Baker, Carol Cooper
+        !   power          tier 0, Groups Administrator: where the tenant has what it takes, it can join a group that is not role-assignable but holds rights over Azure resources, and act as a workload there that may assign roles
+        !   sign-in        with a second factor, made within 5m
         ! Next, you sign in again. The sign-in counts for exactly this, once.
         ! To sign in, your browser opens this address:
         !
@@ -242,14 +247,16 @@ async fn no_withdraw_revoke_and_sweep() {
 
         ann$ elevate activate groups-admin --reason-file FOLDER/reason.txt --yes --no-wait
         ! You are about to ask for:
-        !   role      Groups Administrator (groups-admin)
-        !   what      role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        !   scope     the whole tenant
-        !   for       1h
-        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
-        !   why       Move the sales team's groups (CHG0042)
-        !   approval  1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
-        !   sign-in   with a second factor, made within 5m
+        !   role           Groups Administrator (groups-admin)
+        !   what           role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        !   scope          the whole tenant
+        !   for            1h
+        !   who            ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
+        !   why            Move the sales team's groups (CHG0042)
+        !   approval       1 of group 5a4db0c5-0000-4000-8000-000000000101, within 4h
+        !   could approve  1 of Bob Baker, Carol Cooper
+        !   power          tier 0, Groups Administrator: where the tenant has what it takes, it can join a group that is not role-assignable but holds rights over Azure resources, and act as a workload there that may assign roles
+        !   sign-in        with a second factor, made within 5m
         ! Next, you sign in again. The sign-in counts for exactly this, once.
         ! To sign in, your browser opens this address:
         !
@@ -263,14 +270,15 @@ async fn no_withdraw_revoke_and_sweep() {
 
         ann$ elevate activate reader --reason-file FOLDER/reason.txt --yes
         ! You are about to ask for:
-        !   role      Global Reader (reader)
-        !   what      role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
-        !   scope     the whole tenant
-        !   for       1h
-        !   who       ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
-        !   why       Move the sales team's groups (CHG0042)
-        !   approval  nobody's approval is needed
-        !   sign-in   with a second factor, made within 5m
+        !   role           Global Reader (reader)
+        !   what           role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
+        !   scope          the whole tenant
+        !   for            1h
+        !   who            ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
+        !   why            Move the sales team's groups (CHG0042)
+        !   approval       nobody's approval is needed
+        !   power          tier 1, Global Reader: no way to grant itself more is known
+        !   sign-in        with a second factor, made within 5m
         ! Next, you sign in again. The sign-in counts for exactly this, once.
         ! To sign in, your browser opens this address:
         !

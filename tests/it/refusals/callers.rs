@@ -26,6 +26,7 @@ async fn every_call(caller: &Caller, id: &str) -> Vec<(&'static str, Result<(), 
     vec![
         ("GetCaller", caller.session().get_caller(caller.call(api::GetCallerRequest {})).await.map(drop)),
         ("ListEligibleRoles", caller.roles().await.map(drop)),
+        ("ExplainRole", caller.explain("groups-admin").await.map(drop)),
         ("PrepareActivation", caller.prepare(&bare).await.map(drop)),
         ("RequestActivation", caller.request(bare.request(&prepared, proof())).await.map(drop)),
         ("GetActivation", caller.show(id).await.map(drop)),
@@ -166,6 +167,7 @@ async fn a_program_revokes_and_sweeps_and_does_nothing_that_only_a_person_may() 
     program.sweep().await.unwrap();
     let for_people = [
         "ListEligibleRoles",
+        "ExplainRole",
         "PrepareActivation",
         "ListPendingApprovals",
         "PrepareApproval",

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::ports::Directory;
+use crate::ports::directory::Members;
 
 fn check() -> String {
     format!("POST users/{ANN}/checkMemberGroups")
@@ -80,4 +81,41 @@ async fn names_are_asked_for_once_an_hour() {
     assert_eq!(graph.display_name(ann).await, None);
     let seen = stub.is_done();
     assert_eq!(seen[0].header("x-ms-throttle-priority"), Some("Low"));
+}
+
+fn members(top: usize) -> String {
+    format!(
+        "GET groups/{}/transitiveMembers/microsoft.graph.user?$select=id,displayName&$top={top}",
+        group(7)
+    )
+}
+
+#[tokio::test]
+async fn the_members_of_a_group_are_one_page_and_kept_for_a_minute() {
+    let Bench { stub, graph, clock, .. } = bench().await;
+    let page = json!({
+        "value": [{ "id": group(1).to_string(), "displayName": "Ann\u{7}" }, { "id": group(2).to_string() }, {}],
+        "@odata.nextLink": "https://elsewhere.example/",
+    });
+    stub.expect(members(50), ok(page));
+    for _ in 0..2 {
+        let found = graph.members_of(group(7), 50).await.unwrap();
+        assert_eq!(found.people, [(group(1), Some("Ann".to_owned())), (group(2), None)]);
+        assert!(found.more);
+    }
+    stub.is_done();
+    clock.advance(60);
+    stub.expect(members(50), ok(json!({ "value": [] })));
+    assert_eq!(graph.members_of(group(7), 50).await.unwrap(), Members::default());
+    stub.is_done();
+}
+
+#[tokio::test]
+async fn a_group_that_is_not_there_has_nobody_in_it_and_no_answer_is_not_nobody() {
+    for (answer, nobody) in [(missing(), true), (problem(403, "x"), false), (problem(500, "x"), false)] {
+        let Bench { stub, graph, .. } = bench().await;
+        stub.expect(members(50), answer);
+        assert_eq!(graph.members_of(group(7), 50).await.ok(), nobody.then(Members::default));
+        stub.is_done();
+    }
 }

@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::world;
 use crate::ports::directory::{
-    Assignment, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
+    Assignment, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit, Unreachable,
 };
 use crate::ports::verifier::{AppRole, Caller, CallerKind, Challenge, TokenRefusal, VerifiedProof, Wanted};
 use crate::ports::{Clock, Directory, Journal, Verifier};
@@ -327,6 +327,17 @@ impl Directory for Fake {
         let inside = self.inside();
         let own = inside.groups.get(&principal.object).cloned().unwrap_or_default();
         Ok(own.intersection(groups).copied().collect())
+    }
+
+    async fn members_of(&self, group: ObjectId, most: usize) -> Result<Members, Unreachable> {
+        self.note("members")?;
+        let inside = self.inside();
+        let here = inside.groups.iter().filter(|(_, groups)| groups.contains(&group));
+        let mut people: Vec<_> = here.map(|(id, _)| (*id, inside.names.get(id).cloned())).collect();
+        people.sort();
+        let more = people.len() > most;
+        people.truncate(most);
+        Ok(Members { people, more })
     }
 
     async fn assignments(&self, target: &Target) -> Result<Vec<Assignment>, Unreachable> {

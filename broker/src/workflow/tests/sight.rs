@@ -2,13 +2,14 @@
 
 use elevate_core::activation::Outcome;
 use elevate_core::names::ActivationId;
+use elevate_core::policy::Decision;
 use elevate_core::policy::PolicyVersion;
 use uuid::Uuid;
 
 use super::world::*;
 use crate::ports::journal::{Filter, Page};
 use crate::ports::verifier::{AppRole, Caller};
-use crate::workflow::{Refusal, Workflow, Yes};
+use crate::workflow::{Obstacle, Refusal, Workflow, Yes};
 
 const PAGE: Page = Page { limit: 100, after: None };
 
@@ -65,6 +66,58 @@ async fn a_role_not_offered_and_a_role_that_is_not_there_are_one_answer() {
         }
         assert_eq!(answers[0], answers[1], "down: {down}");
     }
+}
+
+#[tokio::test]
+async fn explaining_tells_nobody_of_a_role_that_is_not_offered_to_them() {
+    let world = World::new().await;
+    let explain = async |caller: &Caller, role: &str, other: Option<u64>| {
+        let other = other.map(|who| principal(who).object);
+        world.workflow.explain(caller, &role.parse().unwrap(), other).await
+    };
+    for down in [false, true] {
+        world.directory.is_down(down);
+        let mut answers = Vec::new();
+        for role in ["reader", "no-such-role"] {
+            let before = world.directory.calls("groups");
+            let refused = explain(&person(EVE), role, None).await.unwrap_err();
+            let text = refused.to_string().replace(role, "ROLE");
+            answers.push((refused.reason(), text, world.directory.calls("groups") - before));
+        }
+        assert_eq!(answers[0], answers[1], "down: {down}");
+    }
+    world.directory.is_down(false);
+    // For somebody else: with the app role, and then what is not offered is explained too.
+    assert_eq!(explain(&person(ANN), "reader", Some(EVE)).await.unwrap_err().reason(), "NOT_ALLOWED");
+    let told = explain(&with(OLA, AppRole::Auditor), "reader", Some(EVE)).await.unwrap();
+    assert_eq!((told.decision, told.obstacles), (Decision::NotNamed, vec![Obstacle::NotOffered]));
+    let none = explain(&with(OLA, AppRole::Auditor), "no-such-role", Some(EVE)).await.unwrap_err();
+    assert_eq!(none.reason(), "ROLE_NOT_OFFERED");
+    assert_eq!(explain(&program(ANN), "reader", None).await.unwrap_err().reason(), "PEOPLE_ONLY");
+}
+
+#[tokio::test]
+async fn explaining_says_what_stands_in_the_way_and_who_could_say_yes() {
+    let world = World::new().await;
+    let explain =
+        async |role: &str| world.workflow.explain(&person(ANN), &role.parse().unwrap(), None).await.unwrap();
+    let told = explain("admin").await;
+    assert!(matches!(told.decision, Decision::Offered(_)) && told.obstacles.is_empty(), "{told:?}");
+    assert_eq!(told.approvers.enough(), Some(true));
+    let people: std::collections::BTreeSet<_> =
+        told.approvers.requirements.iter().flat_map(|each| each.people.clone()).collect();
+    assert!(
+        people.contains(&principal(LEA).object) && !people.contains(&principal(ANN).object),
+        "{people:?}"
+    );
+
+    let id = world.asked(ANN, "admin").await;
+    assert_eq!(explain("admin").await.obstacles, [Obstacle::SlotTaken(id)]);
+
+    // Without the directory nothing is claimed about those it alone knows.
+    world.directory.is_down(true);
+    let offer = told.offer.role;
+    assert_ne!(world.workflow.approvers(principal(ANN), &offer).await.enough(), Some(true));
 }
 
 #[tokio::test]

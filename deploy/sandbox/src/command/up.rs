@@ -10,7 +10,17 @@ use elevate_sandbox::{Clock, Lag, Settings, Tenant};
 use super::{FOLDER, say};
 
 /// The policy that is applied at the start.
-pub(crate) const POLICY: &str = include_str!("../../../policy.sample.toml");
+/// The sample policy, as `elevate policy apply deploy/policy` would send it.
+pub(crate) const POLICY: &str = concat!(
+    "# --- file: 10-groups-admin.toml\n",
+    include_str!("../../../policy/10-groups-admin.toml"),
+    "# --- file: 20-user-admin.toml\n",
+    include_str!("../../../policy/20-user-admin.toml"),
+    "# --- file: 30-app-admin.toml\n",
+    include_str!("../../../policy/30-app-admin.toml"),
+    "# --- file: 90-tests.toml\n",
+    include_str!("../../../policy/90-tests.toml"),
+);
 
 /// What `up` takes.
 #[derive(Debug, clap::Args)]
