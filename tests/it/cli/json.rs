@@ -1,24 +1,67 @@
 //! Every verb, as a program reads it: stable, and one object.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use expect_test::expect;
+use serde_json::Value;
 
 use super::Session;
 use elevate_tests::State;
 
-/// Only its names and kinds: what a program relies on.
-fn shape(value: &serde_json::Value) -> String {
-    use serde_json::Value::{Array, Bool, Null, Number, Object, String};
-    match value {
-        Null => "null".to_owned(),
-        Bool(_) => "bool".to_owned(),
-        Number(_) => "number".to_owned(),
-        String(_) => "text".to_owned(),
-        Array(items) => format!("[{}]", items.first().map(shape).unwrap_or_default()),
-        Object(fields) => {
-            let fields: Vec<_> =
-                fields.iter().map(|(name, value)| format!("{name}: {}", shape(value))).collect();
-            format!("{{{}}}", fields.join(", "))
+/// Names and kinds only: what a program relies on. What many answers hold is told once, under a name of its own,
+/// with every kind that each of its fields had.
+#[derive(Default)]
+struct Shapes {
+    named: BTreeMap<&'static str, BTreeMap<String, BTreeSet<String>>>,
+}
+
+impl Shapes {
+    /// By a field that nothing else has.
+    const NAMED: [(&'static str, &'static str); 4] = [
+        ("answer_needed_by", "Activation"),
+        ("usual_seconds", "Role"),
+        ("applied_by", "Policy"),
+        ("object_id", "Principal"),
+    ];
+
+    fn of(&mut self, value: &Value) -> String {
+        match value {
+            Value::Null => "null".to_owned(),
+            Value::Bool(_) => "bool".to_owned(),
+            Value::Number(_) => "number".to_owned(),
+            Value::String(_) => "text".to_owned(),
+            Value::Array(items) => {
+                let kinds: BTreeSet<_> = items.iter().map(|item| self.of(item)).collect();
+                format!("[{}]", kinds.into_iter().collect::<Vec<_>>().join(" | "))
+            }
+            Value::Object(fields) => {
+                let kinds: Vec<_> =
+                    fields.iter().map(|(name, value)| (name.clone(), self.of(value))).collect();
+                let name = Self::NAMED.iter().find(|(field, _)| fields.contains_key(*field));
+                if let Some((_, name)) = name.filter(|(field, _)| *field != "object_id" || fields.len() == 3)
+                {
+                    let known = self.named.entry(name).or_default();
+                    for (field, kind) in kinds {
+                        known.entry(field).or_default().insert(kind);
+                    }
+                    return (*name).to_owned();
+                }
+                let fields: Vec<_> = kinds.iter().map(|(name, kind)| format!("{name}: {kind}")).collect();
+                format!("{{{}}}", fields.join(", "))
+            }
         }
+    }
+
+    fn told(&self) -> String {
+        let mut told = String::new();
+        for (name, fields) in &self.named {
+            told.push_str(&format!("{name}\n"));
+            for (field, kinds) in fields {
+                let kinds = kinds.iter().map(String::as_str).filter(|kind| *kind != "[]" || kinds.len() == 1);
+                told.push_str(&format!("  {field}: {}\n", kinds.collect::<Vec<_>>().join(" | ")));
+            }
+        }
+        told
     }
 }
 
@@ -27,7 +70,7 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
     let mut session = Session::of(&["bob", "eve"]).await;
     std::fs::write(session.world.folder().join("policy.toml"), elevate_tests::POLICY.replace("8h", "4h"))
         .unwrap();
-    let mut shapes = String::new();
+    let (mut answers, mut shapes) = (String::new(), Shapes::default());
     let verbs = [
         ("ann", "login"),
         ("ann", "whoami"),
@@ -60,10 +103,10 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
             !told.err.lines().any(|line| line.starts_with('{')),
             "{words}: an object where nobody reads it"
         );
-        let objects = serde_json::Deserializer::from_str(&told.out).into_iter::<serde_json::Value>();
+        let objects = serde_json::Deserializer::from_str(&told.out).into_iter::<Value>();
         let last =
             objects.map(|object| object.unwrap()).last().unwrap_or_else(|| panic!("{words}: no object"));
-        shapes.push_str(&format!("{}\n  {}\n", words.split(" FOLDER").next().unwrap(), shape(&last)));
+        answers.push_str(&format!("{}\n  {}\n", words.split(" FOLDER").next().unwrap(), shapes.of(&last)));
         if words.starts_with("approve") {
             let id = session.newest().await;
             session.world.until(&id, State::Active).await;
@@ -77,50 +120,115 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
         login
           {access_token_expires_at: text, broker: text, issuer: text, kept_in: text, name: text, object_id: text, username: text, workload: bool}
         whoami
-          {app_roles: [], broker_version: text, principal: {display_name: text, object_id: text, tenant_id: text}, workload: bool}
+          {app_roles: [], broker_version: text, principal: Principal, workload: bool}
         roles
-          {next_page_token: text, roles: [{activation: null, approval_window_seconds: number, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, longest_seconds: number, name: text, own_approval: bool, proof: {auth_context: text, fresh_within_seconds: number, nonce_required: bool, strength: text}, requirements: [{count: number, from: [text]}], sign_out: bool, start_ahead_seconds: number, ticket_checked: bool, ticket_pattern: null, ticket_required: bool, ticket_system: null, title: text, usual_seconds: number}]}
+          {next_page_token: text, roles: [Role]}
         activate groups-admin --reason-file
-          {answer_needed_by: text, approvals: [], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: null, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: null, held_from: null, held_until: null, id: text, justification: text, kind: text, outcome: null, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: null, tries: number, version: number}
+          Activation
         pending
-          {activations: [{answer_needed_by: text, approvals: [], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: null, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: null, held_from: null, held_until: null, id: text, justification: text, kind: text, outcome: null, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: null, tries: number, version: number}], next_page_token: text}
+          {activations: [Activation], next_page_token: text}
         approve ID --yes
-          {answer_needed_by: null, approvals: [{approver: {display_name: text, object_id: text, tenant_id: text}, at: text, comment: null, own: bool, scope: null, term_seconds: null}], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: null, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: null, held_from: null, held_until: null, id: text, justification: text, kind: text, outcome: null, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: text, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: null, tries: number, version: number}
+          Activation
         list
-          {activations: [{answer_needed_by: null, approvals: [{approver: {display_name: text, object_id: text, tenant_id: text}, at: text, comment: null, own: bool, scope: null, term_seconds: null}], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: null, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: null, held_from: text, held_until: text, id: text, justification: text, kind: text, outcome: null, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: text, tries: number, version: number}], next_page_token: text}
+          {activations: [Activation], next_page_token: text}
         show ID
-          {answer_needed_by: null, approvals: [{approver: {display_name: text, object_id: text, tenant_id: text}, at: text, comment: null, own: bool, scope: null, term_seconds: null}], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: null, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: null, held_from: text, held_until: text, id: text, justification: text, kind: text, outcome: null, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: text, tries: number, version: number}
+          Activation
         deactivate ID
-          {answer_needed_by: null, approvals: [{approver: {display_name: text, object_id: text, tenant_id: text}, at: text, comment: null, own: bool, scope: null, term_seconds: null}], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: null, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: {display_name: text, object_id: text, tenant_id: text}, held_from: text, held_until: text, id: text, justification: text, kind: text, outcome: null, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: text, tries: number, version: number}
+          Activation
         watch ID
-          {answer_needed_by: null, approvals: [{approver: {display_name: text, object_id: text, tenant_id: text}, at: text, comment: null, own: bool, scope: null, term_seconds: null}], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: text, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: {display_name: text, object_id: text, tenant_id: text}, held_from: text, held_until: null, id: text, justification: text, kind: text, outcome: text, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: text, tries: number, version: number}
+          Activation
         activate helpdesk-admin --reason-file
-          {answer_needed_by: text, approvals: [], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: null, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: null, held_from: null, held_until: null, id: text, justification: text, kind: text, outcome: null, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: null, tries: number, version: number}
+          Activation
         deny ID --reason no
-          {answer_needed_by: null, approvals: [], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: text, continues: null, detail: text, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: {display_name: text, object_id: text, tenant_id: text}, held_from: null, held_until: null, id: text, justification: text, kind: text, outcome: text, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: null, tries: number, version: number}
+          Activation
         activate helpdesk-admin --reason-file
-          {answer_needed_by: text, approvals: [], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: null, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: null, held_from: null, held_until: null, id: text, justification: text, kind: text, outcome: null, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: null, tries: number, version: number}
+          Activation
         withdraw ID
-          {answer_needed_by: null, approvals: [], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: text, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: {display_name: text, object_id: text, tenant_id: text}, held_from: null, held_until: null, id: text, justification: text, kind: text, outcome: text, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [{count: number, from: [text]}], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: null, tries: number, version: number}
+          Activation
         activate reader --reason-file
-          {answer_needed_by: null, approvals: [], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: null, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: null, held_from: text, held_until: text, id: text, justification: text, kind: text, outcome: null, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: text, tries: number, version: number}
+          Activation
         revoke ID --reason no
-          {answer_needed_by: null, approvals: [], approvals_needed: number, asked_scope: text, asked_start: null, asked_term_seconds: number, bundle_ids: [], closed_at: null, continues: null, detail: null, digest: text, directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}, ended_by: {display_name: text, object_id: text, tenant_id: text}, held_from: text, held_until: text, id: text, justification: text, kind: text, outcome: null, policy_version: number, principal: {display_name: text, object_id: text, tenant_id: text}, requested_at: text, requirements: [], review: null, role: text, sign_out: bool, starts_at: null, state: text, term_seconds: number, ticket: null, ticket_verdict: null, tokens_may_live_until: text, tries: number, version: number}
+          Activation
         sweep
           {closed: number, due: number, overdue: number, unsettled: []}
         policy plan
           {changes: [{differences: [text], gains: [], kind: text, live: [], live_activation_ids: [], loses: [], role: text}], current_version: number}
         policy apply --yes
-          {applied_at: text, applied_by: {display_name: null, object_id: text, tenant_id: text}, confirmed_by: null, text: text, version: number}
+          Policy
         policy show
-          {applied_at: text, applied_by: {display_name: null, object_id: text, tenant_id: text}, confirmed_by: null, text: text, version: number}
+          Policy
         audit list --limit 3
-          {entries: [{activation_id: null, actor: null, at: text, details: {broker_version: text}, event: text, position: number, principal: null, role: null}], next_page_token: text}
+          {entries: [{activation_id: null, actor: Principal, at: text, details: {bytes: text, policy_version: text}, event: text, position: number, principal: null, role: null} | {activation_id: null, actor: null, at: text, details: {broker_version: text}, event: text, position: number, principal: null, role: null} | {activation_id: text, actor: Principal, at: text, details: {approval_window_seconds: text, contexts: text, digest: text, justification: text, methods: text, policy_version: text, request_id: text, signed_in_at: text, term_seconds: text, version: text}, event: text, position: number, principal: Principal, role: text}], next_page_token: text}
         doctor
           {checks: [{advice: null, detail: text, name: text, verdict: text}]}
         logout
           {broker: text, was_signed_in: bool}
-    "#]].assert_eq(&shapes);
+        Activation
+          answer_needed_by: null | text
+          approvals: [{approver: Principal, at: text, comment: null, own: bool, scope: null, term_seconds: null}]
+          approvals_needed: number
+          asked_scope: text
+          asked_start: null
+          asked_term_seconds: number
+          bundle_ids: []
+          closed_at: null | text
+          continues: null
+          detail: null | text
+          digest: text
+          directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}
+          ended_by: Principal | null
+          held_from: null | text
+          held_until: null | text
+          id: text
+          justification: text
+          kind: text
+          outcome: null | text
+          policy_version: number
+          principal: Principal
+          requested_at: text
+          requirements: [{count: number, from: [text]}]
+          review: null
+          role: text
+          sign_out: bool
+          starts_at: null | text
+          state: text
+          term_seconds: number
+          ticket: null
+          ticket_verdict: null
+          tokens_may_live_until: null | text
+          tries: number
+          version: number
+        Policy
+          applied_at: text
+          applied_by: Principal
+          confirmed_by: null
+          text: text
+          version: number
+        Principal
+          display_name: null | text
+          object_id: text
+          tenant_id: text
+        Role
+          activation: null
+          approval_window_seconds: number
+          break_glass: null
+          break_glass_only: bool
+          directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}
+          longest_seconds: number
+          name: text
+          own_approval: bool
+          proof: {auth_context: null, fresh_within_seconds: number, nonce_required: bool, strength: text} | {auth_context: text, fresh_within_seconds: number, nonce_required: bool, strength: text}
+          requirements: [{count: number, from: [text]}]
+          sign_out: bool
+          start_ahead_seconds: number
+          ticket_checked: bool
+          ticket_pattern: null
+          ticket_required: bool
+          ticket_system: null
+          title: text
+          usual_seconds: number
+    "#]]
+    .assert_eq(&format!("{answers}{}", shapes.told()));
 }
 
 #[tokio::test]
