@@ -15,6 +15,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing::Dispatch;
+use tracing_log::{AsLog as _, LogTracer};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Log;
@@ -26,7 +28,21 @@ pub fn log_to_stderr(log: &Log) {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Somebody, a test's harness perhaps, may have begun already: theirs goes on.
-    let _ = if log.json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
+    let _ =
+        if log.json { log_to(builder.json().finish()) } else { log_to(builder.with_ansi(false).finish()) };
+}
+
+/// Hands what is logged to this subscriber, for as long as the process lives. `false` when another has it already.
+///
+/// sled is not heard, at any level. It runs what it put off while a thread ends, and logs there; the text of an
+/// event is put together in a thread-local that may be gone by then, and a panic in that place aborts the
+/// process. What goes wrong in sled its calls answer.
+pub fn log_to(subscriber: impl Into<Dispatch>) -> bool {
+    if tracing::dispatcher::set_global_default(subscriber.into()).is_err() {
+        return false;
+    }
+    let level = tracing::level_filters::LevelFilter::current().as_log();
+    LogTracer::builder().ignore_crate("sled").with_max_level(level).init().is_ok()
 }
 
 /// Whether the parts outside the workflow are well: asked at every look.

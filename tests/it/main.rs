@@ -8,6 +8,7 @@ mod emergencies;
 mod expiry;
 mod foreign;
 mod holding;
+mod logging;
 mod lost;
 mod notices;
 mod proofs;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use elevate_broker::telemetry;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that was logged since it was first asked for, at the finest level there is.
@@ -15,12 +16,12 @@ impl Logs {
         static KEPT: OnceLock<Logs> = OnceLock::new();
         KEPT.get_or_init(|| {
             let logs = Self::default();
-            tracing_subscriber::fmt()
+            let to_them = tracing_subscriber::fmt()
                 .with_env_filter("trace")
                 .with_ansi(false)
                 .with_writer(logs.clone())
-                .try_init()
-                .expect("nobody else in this process takes the logs");
+                .finish();
+            assert!(telemetry::log_to(to_them), "somebody else in this process takes the logs");
             logs
         })
     }
