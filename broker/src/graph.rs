@@ -34,7 +34,7 @@ mod tests;
 
 use wire::Place;
 
-pub use call::{Meter, Witness};
+pub use call::{Meter, Wire, Witness};
 pub use credential::{
     Application, Certificate, Credential, CredentialError, FederatedToken, FederatedTokenError,
     ManagedIdentity, Proof, Source,
@@ -129,13 +129,27 @@ impl Graph {
         http: reqwest::Client,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SettingsError> {
+        let wire = Arc::new(http.clone());
+        Self::over(settings, http, wire, clock)
+    }
+
+    /// The same, with what carries questions and answers in place of `http`, which then only makes them up.
+    ///
+    /// # Errors
+    /// An address is neither https nor on this host.
+    pub fn over(
+        settings: Settings,
+        http: reqwest::Client,
+        wire: Arc<dyn Wire>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SettingsError> {
         guarded("the Graph address", &settings.graph)?;
         if let Credential::Application(application) = &settings.credential {
             guarded("the token endpoint", &application.token_endpoint)?;
         }
         Ok(Self {
             tenant: settings.tenant,
-            line: call::Line::new(settings, http, clock),
+            line: call::Line::new(settings, http, wire, clock),
             absences: absence::Absences::default(),
             names: people::Names::default(),
             circles: people::Circles::default(),

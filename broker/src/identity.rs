@@ -29,6 +29,8 @@ mod json;
 mod keys;
 mod proof;
 mod settings;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 mod token;
 
 pub use keys::{KeyCheck, KeyFault, KeyStatus};

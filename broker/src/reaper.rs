@@ -87,10 +87,10 @@ impl Reaper {
         while !stop.is_cancelled() {
             let wake = self.take_up().await?;
             self.answer(&mut sweeps);
+            // In this order, so that the same world runs the same way twice; each round looks at all of it.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
-                () = clock.sleep_until(wake) => {}
-                () = self.workflow.nudged() => {}
                 Some(done) = self.settling.join_next() => {
                     if let Some((id, next)) = self.finished(done)? {
                         for (left, round, _) in &mut sweeps {
@@ -105,6 +105,8 @@ impl Reaper {
                     let round = Round { due: u64::try_from(due.len()).unwrap_or(u64::MAX), closed: 0 };
                     sweeps.push((due, round, answer));
                 }
+                () = self.workflow.nudged() => {}
+                () = clock.sleep_until(wake) => {}
             }
         }
         while let Some(done) = self.settling.join_next().await {
@@ -200,6 +202,7 @@ pub async fn reconcile(workflow: Arc<Workflow>, stop: CancellationToken) -> Resu
         let wake = now.checked_add(wait).unwrap_or(now);
         while clock.now().latest() < wake {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
                 () = clock.sleep_until(wake) => {}
             }

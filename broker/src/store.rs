@@ -40,6 +40,8 @@ mod disk;
 mod guard;
 mod index;
 mod log;
+#[cfg(feature = "simulation")]
+pub mod memory;
 mod opening;
 mod operate;
 mod record;

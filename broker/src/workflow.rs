@@ -26,6 +26,7 @@ mod ask;
 mod decide;
 mod explain;
 mod hold;
+mod ids;
 mod locks;
 mod policies;
 mod reconcile;
@@ -41,6 +42,7 @@ pub use ask::{Prepared, Wish};
 pub use decide::Yes;
 pub use explain::{Approvers, Explained, Obstacle};
 pub use hold::Hold;
+pub use ids::Ids;
 pub use policies::{Plan, RoleChange};
 pub use refusal::Refusal;
 pub use revoke::Overdue;
@@ -81,6 +83,7 @@ pub struct Workflow {
     refusals: throttle::Throttle,
     sightings: reconcile::Sightings,
     tally: tally::Tally,
+    ids: Ids,
 }
 
 impl Workflow {
@@ -115,7 +118,14 @@ impl Workflow {
             refusals: throttle::Throttle::default(),
             sightings: reconcile::Sightings::default(),
             tally: tally::Tally::default(),
+            ids: Ids::default(),
         })
+    }
+
+    /// The same, with ids from elsewhere.
+    #[must_use]
+    pub fn naming(self, ids: Ids) -> Self {
+        Self { ids, ..self }
     }
 
     /// From now on nothing new is accepted; what is recorded goes on.

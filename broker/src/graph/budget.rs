@@ -173,6 +173,7 @@ impl Budget {
                 Err(Wait::ForAPlace) => until,
             };
             tokio::select! {
+                biased;
                 () = freed => {}
                 () = self.clock.sleep_until(moment) => {}
             }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use elevate_core::due::Now;
 use elevate_core::names::AssignmentId;
 use http::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, RETRY_AFTER};
@@ -171,6 +172,24 @@ impl Body {
     }
 }
 
+/// What carries a question to Graph and brings the answer: HTTPS, or a model of Graph.
+#[async_trait]
+pub trait Wire: Send + Sync + std::fmt::Debug {
+    /// Sends once, and waits for the answer's head for as long as the question says.
+    ///
+    /// # Errors
+    /// There is no answer, and whether the question arrived is not known: what went wrong, in words for an
+    /// operator and without the address.
+    async fn send(&self, question: reqwest::Request) -> Result<Response, &'static str>;
+}
+
+#[async_trait]
+impl Wire for reqwest::Client {
+    async fn send(&self, question: reqwest::Request) -> Result<Response, &'static str> {
+        self.execute(question).await.map_err(|error| broken(&error))
+    }
+}
+
 /// The line to Graph that every call goes through.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -178,6 +197,7 @@ pub(super) struct Line {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tokens: Tokens,
     http: reqwest::Client,
+    wire: Arc<dyn Wire>,
     budget: Budget,
     deadline: Duration,
     tally: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
@@ -185,13 +205,19 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(settings: Settings, http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        http: reqwest::Client,
+        wire: Arc<dyn Wire>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             root: Root::new(settings.graph.clone()),
             budget: Budget::new(Arc::clone(&clock), budget::WRITES, budget::UNITS),
             deadline: settings.deadline,
-            tokens: Tokens::new(settings, http.clone(), Arc::clone(&clock)),
+            tokens: Tokens::new(settings, http.clone(), Arc::clone(&wire), Arc::clone(&clock)),
             http,
+            wire,
             clock,
             tally: Mutex::default(),
             witness: Mutex::default(),
@@ -293,8 +319,7 @@ impl Line {
         } else if call.method == Method::POST {
             request = request.header(http::header::CONTENT_LENGTH, 0);
         }
-        let response = request.send().await.map_err(|error| {
-            let reason = broken(&error);
+        let response = sent(&*self.wire, request).await.map_err(|reason| {
             tracing::warn!(kind = call.kind, client_request_id, reason, "no answer from graph");
             Fault::unclear(format!("Graph: {reason}"))
         })?;
@@ -388,6 +413,14 @@ pub(super) async fn whole(mut response: Response) -> Result<Vec<u8>, &'static st
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// Sends a question that is made up, and waits for the answer's head.
+pub(super) async fn sent(
+    wire: &dyn Wire,
+    question: reqwest::RequestBuilder,
+) -> Result<Response, &'static str> {
+    wire.send(question.build().map_err(|error| broken(&error))?).await
 }
 
 /// What went wrong on the way, without the address.

@@ -28,7 +28,7 @@ use uuid::Uuid;
 use self::explained::explained;
 use super::Settings;
 use super::budget::LONGEST_PAUSE;
-use super::call::{Fault, Witness, broken, heard, retry_after, whole};
+use super::call::{Fault, Wire, Witness, broken, heard, retry_after, sent, whole};
 use super::wire::{TokenAnswer, TokenProblem};
 use crate::ports::Clock;
 
@@ -105,6 +105,7 @@ pub(super) struct Tokens {
     scope: String,
     deadline: Duration,
     http: reqwest::Client,
+    wire: Arc<dyn Wire>,
     clock: Arc<dyn Clock>,
     fetches: AtomicU64,
     kept: tokio::sync::Mutex<Kept>,
@@ -129,13 +130,19 @@ struct Failed {
 }
 
 impl Tokens {
-    pub(super) fn new(settings: Settings, http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        http: reqwest::Client,
+        wire: Arc<dyn Wire>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let Settings { tenant: _, credential, graph: _, scope, deadline } = settings;
         Self {
             credential,
             scope,
             deadline,
             http,
+            wire,
             clock,
             fetches: AtomicU64::new(0),
             kept: tokio::sync::Mutex::default(),
@@ -238,8 +245,7 @@ impl Tokens {
             form.push(("client_assertion", assertion.expose_secret()));
         }
         let request = self.http.post(token_endpoint.clone()).timeout(self.deadline).form(&form);
-        let response = request.send().await.map_err(|error| {
-            let reason = broken(&error);
+        let response = sent(&*self.wire, request).await.map_err(|reason| {
             tracing::warn!(reason, "no answer from the token endpoint");
             Fault::unclear(format!("the token endpoint: {reason}"))
         })?;

@@ -37,9 +37,12 @@ use crate::ports::journal::{Freeze, Note, Position};
 mod draft;
 mod find;
 mod keys;
+mod shelf;
 
 pub(super) use draft::{Denied, Draft, Unfit};
+pub(super) use keys::Changes;
 use keys::{sealed, unsealed};
+use shelf::Shelf;
 
 /// Counts the forms the index has had. Another number: set aside, and made again.
 const SCHEMA: u32 = 3;
@@ -127,7 +130,7 @@ impl Applied {
 /// The index, open.
 #[derive(Debug)]
 pub(super) struct Index {
-    db: sled::Db,
+    shelf: Shelf,
 }
 
 impl Index {
@@ -136,11 +139,27 @@ impl Index {
         if !folder.join("db").exists() {
             // sled writes its first snapshot at the second opening. From then on one that has none, or
             // does not say how far it has come, has lost it, and is not mistaken for a new one.
-            let new = Self { db: opened(folder)? };
+            let new = Self { shelf: Shelf::Sled(opened(folder)?) };
             new.take(Draft::new(&new, Applied::default()))?;
             new.flush()?;
         }
-        Ok(Self { db: opened(folder)? })
+        Ok(Self { shelf: Shelf::Sled(opened(folder)?) })
+    }
+
+    /// A new one that is nowhere but in memory.
+    #[cfg(feature = "simulation")]
+    pub(super) fn in_memory() -> Answer<Self> {
+        let new = Self { shelf: Shelf::in_memory() };
+        new.take(Draft::new(&new, Applied::default()))?;
+        Ok(new)
+    }
+
+    /// Forgets who takes which slot.
+    #[cfg(feature = "simulation")]
+    pub(super) fn forget_slots(&self) -> Answer<()> {
+        let slots: Answer<Changes> =
+            self.shelf.below(b"s").map(|found| found.map(|(key, _)| (key.to_vec(), None))).collect();
+        self.put(slots?)
     }
 
     /// How far it has come.
@@ -170,27 +189,28 @@ impl Index {
     /// Takes over what a draft says, in one step.
     pub(super) fn take(&self, draft: Draft<'_>) -> Answer<Applied> {
         let (changes, applied) = draft.finish()?;
-        let mut batch = sled::Batch::default();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key.as_slice(), sealed(&key, &value)),
-                None => batch.remove(key.as_slice()),
-            }
-        }
-        self.db.apply_batch(batch)?;
+        self.put(changes)?;
         Ok(applied)
+    }
+
+    /// Changes what it holds, in one step.
+    pub(super) fn put(&self, changes: Changes) -> Answer<()> {
+        let seal = |key: keys::Key, value: Option<Vec<u8>>| {
+            let value = value.map(|value| sealed(&key, &value));
+            (key, value)
+        };
+        self.shelf.put(changes.into_iter().map(|(key, value)| seal(key, value)))
     }
 
     /// Writes all of it to the disk.
     pub(super) fn flush(&self) -> Answer<()> {
-        self.db.flush()?;
-        Ok(())
+        self.shelf.flush()
     }
 
     /// How many activations there are, closed ones too.
     pub(super) fn activations(&self) -> Answer<u64> {
         let mut count = 0_u64;
-        for found in self.db.scan_prefix(b"a").keys() {
+        for found in self.shelf.below(b"a") {
             found?;
             count = count.saturating_add(1);
         }
@@ -199,7 +219,7 @@ impl Index {
 
     /// The first difference to another index, if there is one.
     pub(super) fn compare(&self, other: &Self) -> Answer<Result<(), String>> {
-        let (mut ours, mut theirs) = (self.db.iter(), other.db.iter());
+        let (mut ours, mut theirs) = (self.shelf.below(b""), other.shelf.below(b""));
         loop {
             match (ours.next().transpose()?, theirs.next().transpose()?) {
                 (None, None) => return Ok(Ok(())),
@@ -213,12 +233,12 @@ impl Index {
     }
 
     fn value(&self, key: &[u8]) -> Answer<Option<Vec<u8>>> {
-        self.db.get(key)?.map(|value| unsealed(key, &value)).transpose()
+        self.shelf.get(key)?.map(|value| unsealed(key, &value)).transpose()
     }
 
     #[cfg(test)]
     pub(super) fn raw(&self) -> &sled::Db {
-        &self.db
+        self.shelf.sled()
     }
 }
 

@@ -5,7 +5,6 @@ use elevate_core::binding::{Action, Asked};
 use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Ticket};
 use elevate_core::policy::{EligibleRole, PolicyVersion};
 use elevate_core::term::Term;
-use uuid::Uuid;
 
 use super::{InForce, Refusal, Workflow, groups_among, person, with_consequences};
 use crate::ports::directory::Held;
@@ -102,7 +101,7 @@ impl Workflow {
         self.still_in_force(&in_force)?;
 
         let now = self.now();
-        let id = ActivationId::from_uuid(Uuid::now_v7());
+        let id = self.ids.next();
         let request = Request {
             request_id,
             asked: asked.clone(),

@@ -1,6 +1,7 @@
 //! What is to be added: decided against the index and what was admitted before it in the same group.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Bound;
 
 use elevate_core::activation::{Activation, Change, Event, IllegalEvent, ProofShown};
 use elevate_core::names::ActivationId;
@@ -232,7 +233,7 @@ impl<'i> Draft<'i> {
             return Ok(());
         };
         let (from, to) = (key(b'q', &[]), key(b'q', &[&end.to_be_bytes()]));
-        let stored = self.index.db.range(from.clone()..to.clone());
+        let stored = self.index.shelf.range((Bound::Included(from.clone()), Bound::Excluded(to.clone())));
         let drafted: Vec<_> =
             self.changes.range(from..to).map(|(key, value)| (key.clone(), value.clone())).collect();
         let mut aged: Changes = Changes::new();
@@ -262,7 +263,7 @@ impl<'i> Draft<'i> {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Answer<(Changes, Applied)> {
+    pub(in crate::store) fn finish(mut self) -> Answer<(Changes, Applied)> {
         self.forget()?;
         let Applied { tree, high_water, policy, proposal, freeze } = &self.applied;
         let stands = |(version, position): (PolicyVersion, Position)| stored::PolicyInForce {

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::keys::{
-    Key, card, fits_card, id_in, key, principal_key, request_key, role_key, slot_key, unsealed, wake_in,
-    wake_key,
+    card, fits_card, id_in, key, principal_key, request_key, role_key, slot_key, unsealed, wake_in, wake_key,
 };
 use super::{Answer, Broken, Index};
 use crate::ports::journal::{Filter, Page};
@@ -59,8 +58,8 @@ impl Index {
             return Ok(Vec::new());
         }
         let mut due = Vec::new();
-        for found in self.db.range::<Key, _>((from, Bound::Included(to))).keys().take(limit) {
-            due.push(wake_in(&found?)?);
+        for found in self.shelf.range((from, Bound::Included(to))).take(limit) {
+            due.push(wake_in(&found?.0)?);
         }
         Ok(due)
     }
@@ -68,8 +67,8 @@ impl Index {
     /// When the first activation must be looked at that is due after `moment`.
     pub(in crate::store) fn next_due(&self, moment: Timestamp) -> Answer<Option<Timestamp>> {
         let from = Bound::Excluded(wake_key(moment, ActivationId::from_uuid(Uuid::max())));
-        let next = self.db.range::<Key, _>((from, Bound::Excluded(vec![b'w' + 1]))).keys().next();
-        next.map(|found| Ok(wake_in(&found?)?.0)).transpose()
+        let next = self.shelf.range((from, Bound::Excluded(vec![b'w' + 1]))).next();
+        next.map(|found| Ok(wake_in(&found?.0)?.0)).transpose()
     }
 
     /// Activations by filter, newest first, and where the next page begins.
@@ -100,7 +99,7 @@ impl Index {
         }
         let mut found = Vec::new();
         let mut last = None;
-        for (seen, entry) in self.db.range::<Key, _>((Bound::Included(from), below)).rev().enumerate() {
+        for (seen, entry) in self.shelf.range((Bound::Included(from), below)).rev().enumerate() {
             if found.len() == limit || seen == CARDS_MAX {
                 return Ok((found, last));
             }
@@ -121,7 +120,7 @@ impl Index {
     /// How many live activations there are, by the word of their state, in the order of a life.
     pub(in crate::store) fn census(&self) -> Answer<Vec<(&'static str, u64)>> {
         let mut counts = [0_u64; State::LIVE_WORDS.len()];
-        for entry in self.db.scan_prefix(b"l") {
+        for entry in self.shelf.below(b"l") {
             let (key, value) = entry?;
             let card = unsealed(&key, &value)?;
             let state = card.first().map_or(usize::MAX, |byte| usize::from(*byte));

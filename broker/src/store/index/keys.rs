@@ -15,7 +15,7 @@ use crate::ports::journal::Filter;
 use crate::store::record;
 
 pub(super) type Key = Vec<u8>;
-pub(super) type Changes = BTreeMap<Key, Option<Vec<u8>>>;
+pub(in crate::store) type Changes = BTreeMap<Key, Option<Vec<u8>>>;
 
 /// Everything an activation stands under.
 pub(super) fn entries_of(activation: &Activation) -> Answer<BTreeMap<Key, Vec<u8>>> {
