@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use elevate_core::names::{DirectoryRole, ObjectId, Principal, Target, TenantId};
+use elevate_core::names::{DirectoryRole, ObjectId, Principal, Scope, Target, TenantId};
 use url::Url;
 
 use crate::ports::Clock;
@@ -245,6 +245,10 @@ impl Directory for Graph {
 
     async fn display_name(&self, object: ObjectId) -> Option<String> {
         people::display_name(&self.line, &self.names, object).await
+    }
+
+    async fn scope_name(&self, scope: Scope) -> Option<String> {
+        people::scope_name(&self.line, &self.names, scope).await
     }
 }
 

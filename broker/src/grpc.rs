@@ -149,6 +149,14 @@ impl Api {
     async fn named(&self, activation: &elevate_core::activation::Activation) -> api::Activation {
         let mut message = to_proto::activation(activation);
         self.inner.names.fill(std::slice::from_mut(&mut message)).await;
+        self.inner.names.fill_places(message.directory_role.as_mut()).await;
+        message
+    }
+
+    /// What is held, with the name of the place it counts in.
+    async fn placed(&self, target: &elevate_core::names::Target) -> api::DirectoryRole {
+        let mut message = to_proto::target(target);
+        self.inner.names.fill_places([&mut message]).await;
         message
     }
 }

@@ -19,38 +19,62 @@ pub(crate) struct Asked<'a> {
     pub(crate) principal: &'a v1::Principal,
     pub(crate) role: &'a str,
     pub(crate) directory_role: &'a v1::DirectoryRole,
+    /// Where it counts, or as what: as asked, which approvers may have narrowed since.
+    pub(crate) place: &'a str,
     pub(crate) term_seconds: i64,
+    /// In seconds since 1970; absent when it is to begin at once.
+    pub(crate) starts_at: Option<i64>,
     pub(crate) justification: &'a str,
     pub(crate) ticket: Option<&'a v1::Ticket>,
     pub(crate) policy_version: i64,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// What was asked when this activation began; `None` where the broker does not say it all.
+    pub(crate) fn of(activation: &'a v1::Activation) -> Option<Self> {
+        Some(Self {
+            principal: activation.principal.as_ref()?,
+            role: &activation.role,
+            directory_role: activation.directory_role.as_ref()?,
+            place: &activation.asked_scope,
+            term_seconds: activation.asked_term_seconds,
+            starts_at: activation.asked_start.as_ref().map(|at| at.seconds),
+            justification: &activation.justification,
+            ticket: activation.ticket.as_ref(),
+            policy_version: activation.policy_version,
+        })
+    }
+
     /// The digest of the request, lower-case hex.
     pub(crate) fn digest(&self) -> String {
         let ticket = |part: fn(&v1::Ticket) -> &str| self.ticket.map(part).unwrap_or_default().trim();
-        let v1::DirectoryRole { way: _, role_definition_id, scope, group_id, relation } = self.directory_role;
-        let (what, place) =
-            if group_id.is_empty() { (role_definition_id, scope) } else { (group_id, relation) };
+        let v1::DirectoryRole { way, role_definition_id, scope: _, group_id, relation: _, scope_name: _ } =
+            self.directory_role;
+        let what = if group_id.is_empty() { role_definition_id } else { group_id };
         hex(&hash(
             "elevate-activation-v1",
             &[
                 &self.principal.tenant_id,
                 &self.principal.object_id,
                 self.role,
-                &self.directory_role.way,
+                way,
                 what,
-                place,
+                self.place,
                 &self.term_seconds.to_string(),
-                "", // starts_at: not in this version of the service
+                &self.starts_at.map(|at| at.to_string()).unwrap_or_default(),
                 self.justification.trim(),
                 ticket(|t| &t.number),
                 ticket(|t| &t.system),
                 &self.policy_version.to_string(),
-                "", // continues: likewise
+                "", // continues: not in this version of the service
             ],
         ))
     }
+}
+
+/// Where a role counts, or what one is to a group.
+pub(crate) fn place(role: &v1::DirectoryRole) -> &str {
+    if role.group_id.is_empty() { &role.scope } else { &role.relation }
 }
 
 /// What an approver says yes to, lower-case hex.

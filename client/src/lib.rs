@@ -20,6 +20,7 @@ mod context;
 mod exit;
 mod failure;
 mod login;
+mod moment;
 mod picture;
 mod profile;
 mod real;

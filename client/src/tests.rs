@@ -2,6 +2,7 @@
 //! Everything is real but the three of them: TLS, gRPC, OpenID Connect, files.
 
 mod admin;
+mod asking;
 mod bench;
 mod binding;
 mod board;

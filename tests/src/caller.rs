@@ -23,6 +23,10 @@ pub struct Wish {
     pub ticket: Option<api::Ticket>,
     /// Under which of the role's offers.
     pub kind: api::ActivationKind,
+    /// Not before then.
+    pub starts_at: Option<jiff::Timestamp>,
+    /// At which scope; empty for the one that is offered.
+    pub scope: String,
 }
 
 /// A wish for this role, for its usual term and a good reason.
@@ -33,6 +37,8 @@ pub fn wish(role: &str) -> Wish {
         why: "the sales team moves".to_owned(),
         ticket: None,
         kind: api::ActivationKind::Unspecified,
+        starts_at: None,
+        scope: String::new(),
     }
 }
 
@@ -61,6 +67,18 @@ impl Wish {
         Self { ticket: Some(api::Ticket { number: number.to_owned(), system: String::new() }), ..self }
     }
 
+    /// Not before then.
+    #[must_use]
+    pub fn from(self, at: jiff::Timestamp) -> Self {
+        Self { starts_at: Some(at), ..self }
+    }
+
+    /// At this scope.
+    #[must_use]
+    pub fn at(self, scope: &str) -> Self {
+        Self { scope: scope.to_owned(), ..self }
+    }
+
     /// In an emergency.
     #[must_use]
     pub fn in_an_emergency(self) -> Self {
@@ -69,13 +87,15 @@ impl Wish {
 
     /// As it is prepared.
     pub fn prepare(&self) -> api::PrepareActivationRequest {
-        let Self { role, seconds, why, ticket, kind } = self.clone();
+        let Self { role, seconds, why, ticket, kind, starts_at, scope } = self.clone();
         api::PrepareActivationRequest {
             role,
             term_seconds: seconds,
             justification: why,
             ticket,
             kind: kind.into(),
+            starts_at: starts_at.map(second),
+            scope,
         }
     }
 
@@ -85,7 +105,7 @@ impl Wish {
         prepared: &api::PrepareActivationResponse,
         proof: api::Proof,
     ) -> api::RequestActivationRequest {
-        let Self { role, seconds: _, why, ticket, kind } = self.clone();
+        let Self { role, seconds: _, why, ticket, kind, starts_at, scope } = self.clone();
         api::RequestActivationRequest {
             request_id: Uuid::new_v4().to_string(),
             role,
@@ -95,6 +115,8 @@ impl Wish {
             policy_version: prepared.policy_version,
             proof: Some(proof),
             kind: kind.into(),
+            starts_at: starts_at.map(second),
+            scope,
         }
     }
 }
@@ -355,6 +377,11 @@ impl Caller {
             }
         }
     }
+}
+
+/// A moment as the contract has it, to the second.
+fn second(at: jiff::Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: at.as_second(), nanos: 0 }
 }
 
 /// A challenge that is always sent.

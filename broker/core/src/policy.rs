@@ -232,6 +232,14 @@ pub enum Refusal {
         /// How far ahead it may lie.
         ahead: SignedDuration,
     },
+    /// The start is past.
+    #[error(
+        "a start in the past cannot be asked for `{role}`; ask for a later one, or for none to begin at once"
+    )]
+    StartPast {
+        /// Which role.
+        role: RoleName,
+    },
     /// Not within the scope that is offered.
     #[error(
         "`{role}` is offered at {offered}, and {asked} is not within that; `elevate roles` shows the scopes"
@@ -341,6 +349,9 @@ impl EligibleRole {
         ahead: Option<SignedDuration>,
     ) -> Result<(), Refusal> {
         self.admits_term(term, self.longest)?;
+        if ahead.is_some_and(|ahead| ahead.is_negative()) {
+            return Err(Refusal::StartPast { role: self.name.clone() });
+        }
         if ahead.is_some_and(|ahead| ahead > self.start_ahead) {
             return Err(Refusal::StartTooFar { role: self.name.clone(), ahead: self.start_ahead });
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use elevate_core::names::ObjectId;
+use elevate_core::names::{ObjectId, Scope};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -96,14 +96,30 @@ pub(super) async fn members_of(
 pub(super) struct Names(Mutex<HashMap<ObjectId, (Timestamp, String)>>);
 
 pub(super) async fn display_name(line: &Line, names: &Names, object: ObjectId) -> Option<String> {
+    name_of(line, names, object, &["users", "groups"]).await
+}
+
+/// Of what a role counts for. A role over one application counts for its registration, or for its service principal.
+pub(super) async fn scope_name(line: &Line, names: &Names, scope: Scope) -> Option<String> {
+    match scope {
+        Scope::Tenant => None,
+        Scope::AdministrativeUnit(id) => name_of(line, names, id, &["directory/administrativeUnits"]).await,
+        Scope::Object(id) => name_of(line, names, id, &["applications", "servicePrincipals"]).await,
+    }
+}
+
+/// The name of an object that is one of these kinds; the first that Graph knows it by.
+async fn name_of(line: &Line, names: &Names, object: ObjectId, kinds: &[&str]) -> Option<String> {
     let now = line.clock.now().latest();
     let kept = names.0.lock().unwrap_or_else(PoisonError::into_inner).get(&object).cloned();
     if let Some((_, name)) = kept.filter(|(at, _)| now.duration_since(*at) < NAME_KEPT) {
         return Some(name);
     }
     let mut name = None;
-    for kind in ["users", "groups"] {
-        let url = asking(line.root.at(&[kind, &object.to_string()]), "$select=id,displayName");
+    for kind in kinds {
+        let id = object.to_string();
+        let path: Vec<&str> = kind.split('/').chain([id.as_str()]).collect();
+        let url = asking(line.root.at(&path), "$select=id,displayName");
         match line.send(Call::read("names", Priority::List, url)).await {
             Ok(body) => {
                 name = body.read::<Named>().ok()?.display_name;

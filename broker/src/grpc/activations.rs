@@ -21,8 +21,7 @@ impl ActivationService for Api {
         // Nothing would change, and yet it is an attempt: who asks for what is not theirs is on record.
         let attempt = Attempt::on_role("PrepareActivation", &request.get_ref().role);
         self.answer(attempt, request, |api, caller, message| async move {
-            let api::PrepareActivationRequest { role, term_seconds, justification, ticket, kind } = message;
-            let wish = from_proto::wish(&role, term_seconds, &justification, ticket, kind)?;
+            let wish = from_proto::wish(message)?;
             let prepared = api.inner.workflow.prepare(&caller, &wish).await?;
             let approvers = api.inner.workflow.approvers(caller.principal, &prepared.offer).await;
             let approvers = Some(api.approvers(caller.principal, approvers).await);
@@ -34,7 +33,7 @@ impl ActivationService for Api {
                     asked.digest(),
                     &prepared.offer.proof,
                 )),
-                directory_role: Some(to_proto::target(&asked.target)),
+                directory_role: Some(api.placed(&asked.target).await),
                 title: prepared.offer.title,
                 term_seconds: i64::from(asked.term.seconds()),
                 requirements: to_proto::requirements(&prepared.offer.approval),
@@ -66,9 +65,20 @@ impl ActivationService for Api {
                 policy_version,
                 proof,
                 kind,
+                starts_at,
+                scope,
             } = message;
             let request_id = from_proto::request_id(&request_id)?;
-            let wish = from_proto::wish(&role, term_seconds, &justification, ticket, kind)?;
+            let wish = api::PrepareActivationRequest {
+                role,
+                term_seconds,
+                justification,
+                ticket,
+                kind,
+                starts_at,
+                scope,
+            };
+            let wish = from_proto::wish(wish)?;
             let version = from_proto::policy_version(policy_version, "policy_version")?;
             let api::Proof { id_token, challenge } = from_proto::proof(proof)?;
             let workflow = &api.inner.workflow;
@@ -218,6 +228,8 @@ impl Api {
         let mut activations: Vec<_> =
             found.activations.iter().map(|recorded| to_proto::activation(recorded)).collect();
         self.inner.names.fill(&mut activations).await;
+        let places = activations.iter_mut().filter_map(|activation| activation.directory_role.as_mut());
+        self.inner.names.fill_places(places).await;
         (activations, found.next.map(|id| id.to_string()).unwrap_or_default())
     }
 }

@@ -8,6 +8,7 @@ use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Tick
 use elevate_core::policy::PolicyVersion;
 use elevate_core::term::{Term, TermError};
 use elevate_proto::v1 as api;
+use jiff::Timestamp;
 
 use crate::ports::journal::Page;
 use crate::workflow::{Refusal, Wish};
@@ -57,16 +58,35 @@ pub(super) fn ticket(ticket: Option<api::Ticket>) -> Result<Option<Ticket>, Refu
         .map_err(|error| Refusal::Field { field: "ticket", problem: error.to_string() })
 }
 
-pub(super) fn wish(
-    role_text: &str,
-    seconds: i64,
-    why: &str,
-    under: Option<api::Ticket>,
-    offer: i32,
-) -> Result<Wish, Refusal> {
-    let role = role(role_text)?;
-    let term = term(seconds)?;
-    Ok(Wish { role, term, justification: justification(why)?, ticket: ticket(under)?, kind: kind(offer)? })
+/// What is wished for. A request for it is read the same way, and may be no other wish.
+pub(super) fn wish(message: api::PrepareActivationRequest) -> Result<Wish, Refusal> {
+    let api::PrepareActivationRequest {
+        role: name,
+        term_seconds,
+        justification: why,
+        ticket: under,
+        kind: offer,
+        starts_at,
+        scope,
+    } = message;
+    Ok(Wish {
+        role: role(&name)?,
+        term: term(term_seconds)?,
+        justification: justification(&why)?,
+        ticket: ticket(under)?,
+        kind: kind(offer)?,
+        starts_at: starts_at.map(start).transpose()?,
+        scope: if scope.is_empty() { None } else { Some(field("scope", &scope)?) },
+    })
+}
+
+/// In whole seconds, as it enters the digest.
+fn start(at: prost_types::Timestamp) -> Result<Timestamp, Refusal> {
+    let wrong = |problem: &str| Refusal::Field { field: "starts_at", problem: problem.to_owned() };
+    if at.nanos != 0 {
+        return Err(wrong("must be in whole seconds"));
+    }
+    Timestamp::from_second(at.seconds).map_err(|_| wrong("is beyond all calendars"))
 }
 
 fn kind(offer: i32) -> Result<Kind, Refusal> {

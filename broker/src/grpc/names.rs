@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use elevate_core::names::ObjectId;
+use elevate_core::names::{ObjectId, Scope};
 use elevate_proto::v1 as api;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -22,7 +22,16 @@ const AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub(super) struct Names {
     directory: Arc<dyn Directory>,
-    kept: Mutex<BTreeMap<ObjectId, Kept>>,
+    kept: Mutex<BTreeMap<Named, Kept>>,
+}
+
+/// What has a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Named {
+    /// A person or a group.
+    Body(ObjectId),
+    /// Where a role counts.
+    Place(Scope),
 }
 
 impl Names {
@@ -53,10 +62,12 @@ impl Names {
     /// Likewise for those who gain or lose a right.
     pub(super) async fn fill_shifts(&self, shifts: impl Iterator<Item = &mut api::Shift>) {
         let mut shifts: Vec<_> = shifts.collect();
-        let object = |shift: &api::Shift| shift.subject.split_once(':').and_then(|(_, id)| id.parse().ok());
+        let object = |shift: &api::Shift| {
+            shift.subject.split_once(':').and_then(|(_, id)| id.parse().ok()).map(Named::Body)
+        };
         let names = self.of(shifts.iter().filter_map(|shift| object(shift)).collect()).await;
         for shift in &mut shifts {
-            let name = object(shift).and_then(|id: ObjectId| names.get(&id));
+            let name = object(shift).and_then(|id| names.get(&id));
             shift.display_name = name.cloned().unwrap_or_default();
         }
     }
@@ -66,16 +77,30 @@ impl Names {
         self.fill_in(people.into_iter().collect()).await;
     }
 
+    /// Likewise for the places in which these roles count.
+    pub(super) async fn fill_places(&self, roles: impl IntoIterator<Item = &mut api::DirectoryRole>) {
+        let mut roles: Vec<_> = roles.into_iter().collect();
+        // The whole tenant needs no name.
+        let place = |role: &api::DirectoryRole| {
+            role.scope.parse().ok().filter(|scope| *scope != Scope::Tenant).map(Named::Place)
+        };
+        let names = self.of(roles.iter().filter_map(|role| place(role)).collect()).await;
+        for role in &mut roles {
+            let name = place(role).and_then(|place| names.get(&place));
+            role.scope_name = name.cloned().unwrap_or_default();
+        }
+    }
+
     async fn fill_in(&self, mut people: Vec<&mut api::Principal>) {
-        let ids = people.iter().filter_map(|person| person.object_id.parse().ok());
-        let names = self.of(ids.collect()).await;
+        let body = |person: &api::Principal| person.object_id.parse().ok().map(Named::Body);
+        let names = self.of(people.iter().filter_map(|person| body(person)).collect()).await;
         for person in &mut people {
-            let name = person.object_id.parse().ok().and_then(|id: ObjectId| names.get(&id));
+            let name = body(person).and_then(|id| names.get(&id));
             person.display_name = name.cloned().unwrap_or_default();
         }
     }
 
-    async fn of(&self, ids: BTreeSet<ObjectId>) -> BTreeMap<ObjectId, String> {
+    async fn of(&self, ids: BTreeSet<Named>) -> BTreeMap<Named, String> {
         let deadline = Instant::now() + PATIENCE;
         let mut known = BTreeMap::new();
         let mut wanted = Vec::new();
@@ -96,7 +121,13 @@ impl Names {
                 && let Some(id) = wanted.next()
             {
                 let directory = Arc::clone(&self.directory);
-                asked.spawn(async move { (id, directory.display_name(id).await) });
+                asked.spawn(async move {
+                    let name = match id {
+                        Named::Body(id) => directory.display_name(id).await,
+                        Named::Place(scope) => directory.scope_name(scope).await,
+                    };
+                    (id, name)
+                });
             }
             match tokio::time::timeout_at(deadline, asked.join_next()).await {
                 Ok(Some(Ok((id, name)))) => {
@@ -110,7 +141,7 @@ impl Names {
         }
     }
 
-    fn keep(&self, id: ObjectId, name: Option<String>) {
+    fn keep(&self, id: Named, name: Option<String>) {
         let mut kept = self.kept();
         if kept.len() >= KEPT {
             kept.retain(|_, kept| kept.is_fresh());
@@ -120,7 +151,7 @@ impl Names {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<ObjectId, Kept>> {
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<Named, Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -30,6 +30,8 @@ impl RoleService for Api {
                 };
                 roles.push(to_proto::role(&offer, activation));
             }
+            let places = roles.iter_mut().filter_map(|role| role.directory_role.as_mut());
+            api.inner.names.fill_places(places).await;
             let next_page_token = match (rest.next(), roles.last()) {
                 (Some(_), Some(last)) => last.name.clone(),
                 _ => String::new(),
@@ -80,8 +82,10 @@ impl Api {
             text: obstacle.to_string(),
             activation_id: obstacle.activation().map(|id| id.to_string()).unwrap_or_default(),
         };
+        let mut role = to_proto::role(&offer, activation);
+        self.inner.names.fill_places(role.directory_role.as_mut()).await;
         api::ExplainRoleResponse {
-            role: Some(to_proto::role(&offer, activation)),
+            role: Some(role),
             principal: Some(asked_for),
             decision: decision.to_owned(),
             decided_by,

@@ -37,6 +37,12 @@ pub(super) fn from(refusal: &Refusal) -> Status {
         Refusal::Rule(policy::Refusal::TicketMissing { .. }) => {
             details.add_bad_request_violation("ticket", refusal.to_string());
         }
+        Refusal::Rule(policy::Refusal::StartTooFar { .. } | policy::Refusal::StartPast { .. }) => {
+            details.add_bad_request_violation("starts_at", refusal.to_string());
+        }
+        Refusal::Rule(policy::Refusal::ScopeNotOffered { .. }) => {
+            details.add_bad_request_violation("scope", refusal.to_string());
+        }
         Refusal::PolicyInvalid(faults) => {
             let mut bytes = 0_usize;
             for (nth, fault) in faults.iter().enumerate() {
@@ -79,6 +85,7 @@ const fn code(refusal: &Refusal) -> Code {
             | policy::Refusal::TicketMissing { .. }
             | policy::Refusal::TicketMalformed { .. }
             | policy::Refusal::StartTooFar { .. }
+            | policy::Refusal::StartPast { .. }
             | policy::Refusal::ScopeNotOffered { .. },
         )
         | Refusal::Approval(ApprovalRefusal::NotNarrower(_)) => Code::InvalidArgument,

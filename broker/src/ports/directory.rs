@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use elevate_core::activation::{Activation, State};
-use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Slot, Target};
+use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Scope, Slot, Target};
 use jiff::Timestamp;
 
 use super::journal::Recorded;
@@ -50,6 +50,9 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// How a person or group is called, for people to read; `None` when the directory does not say.
     /// Never a ground for a decision.
     async fn display_name(&self, object: ObjectId) -> Option<String>;
+
+    /// How an administrative unit or an object that a role counts for is called, likewise.
+    async fn scope_name(&self, scope: Scope) -> Option<String>;
 
     /// The people in a group, those of groups in it too: at most `most` of them. For people to read; who may
     /// decide is asked by [`Directory::groups_of`].

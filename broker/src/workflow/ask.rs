@@ -2,9 +2,10 @@
 
 use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Kind, Outcome, Request, State};
 use elevate_core::binding::{Action, Asked};
-use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Ticket};
+use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Scope, Ticket};
 use elevate_core::policy::{EligibleRole, PolicyVersion};
 use elevate_core::term::Term;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{InForce, Refusal, Workflow, groups_among, person, with_consequences};
 use crate::ports::directory::Held;
@@ -24,7 +25,15 @@ pub struct Wish {
     pub ticket: Option<Ticket>,
     /// Under which of the role's offers.
     pub kind: Kind,
+    /// From when; `None` is as soon as it is approved.
+    pub starts_at: Option<Timestamp>,
+    /// Where; `None` is the scope that is offered.
+    pub scope: Option<Scope>,
 }
+
+/// How long a sign-in may take, and with it how long ago a start may be when the request for it comes: it was
+/// still ahead when it was prepared.
+const SIGN_IN_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the sign-in for a request is for.
 const fn action(kind: Kind) -> Action {
@@ -53,7 +62,7 @@ impl Workflow {
     pub async fn prepare(&self, caller: &Caller, wish: &Wish) -> Result<Prepared, Refusal> {
         self.accepting()?;
         let in_force = self.in_force()?;
-        let (asked, offer) = self.understand(caller, wish, &in_force).await?;
+        let (asked, offer) = self.understand(caller, wish, &in_force, SignedDuration::ZERO).await?;
         self.slot_is_free(&asked).await?;
         let challenge = self.ports.verifier.challenge(caller.principal, asked.digest(), action(wish.kind));
         Ok(Prepared { asked, offer, challenge })
@@ -74,7 +83,7 @@ impl Workflow {
     ) -> Result<Recorded, Refusal> {
         self.accepting()?;
         let in_force = self.in_force()?;
-        let (asked, offer) = self.understand(caller, wish, &in_force).await?;
+        let (asked, offer) = self.understand(caller, wish, &in_force, SIGN_IN_MAX).await?;
         let begun = async || self.ports.journal.begun_by(caller.principal, request_id).await;
         if let Some(begun) = begun().await? {
             return self.repeated(begun, &asked).await;
@@ -207,6 +216,7 @@ impl Workflow {
         caller: &Caller,
         wish: &Wish,
         in_force: &InForce,
+        late: SignedDuration,
     ) -> Result<(Asked, EligibleRole), Refusal> {
         person(caller)?;
         let named = |role: &EligibleRole| groups_among(role.eligible.iter().chain(&role.denied));
@@ -220,14 +230,21 @@ impl Workflow {
             Kind::Ordinary => in_force.policy.offer(&standing, &wish.role)?.clone(),
             Kind::BreakGlass => in_force.policy.break_glass_offer(&standing, &wish.role)?,
         };
+        if wish.kind == Kind::BreakGlass && wish.starts_at.is_some() {
+            let problem = "an emergency begins at once; leave the start out".to_owned();
+            return Err(Refusal::Field { field: "starts_at", problem });
+        }
         let term = wish.term.unwrap_or(offer.usual);
-        offer.admits(term, wish.ticket.as_ref(), None)?;
+        let ahead = wish.starts_at.map(|at| self.ahead(at, late));
+        offer.admits(term, wish.ticket.as_ref(), ahead)?;
+        let target = offer.target_at(wish.scope)?;
+        let offer = EligibleRole { target, ..offer };
         let asked = Asked {
             principal: caller.principal,
             role: offer.name.clone(),
-            target: offer.target,
+            target,
             term,
-            starts_at: None,
+            starts_at: wish.starts_at,
             justification: wish.justification.clone(),
             ticket: wish.ticket.clone(),
             policy: in_force.version,
@@ -241,10 +258,20 @@ impl Workflow {
         Ok((asked, offer))
     }
 
+    /// How far from now a start lies; one that passed no longer than `late` ago is now.
+    fn ahead(&self, starts_at: Timestamp, late: SignedDuration) -> SignedDuration {
+        let ahead = starts_at.duration_since(self.now().earliest());
+        if ahead.is_negative() && ahead.abs() <= late { SignedDuration::ZERO } else { ahead }
+    }
+
     async fn slot_is_free(&self, asked: &Asked) -> Result<(), Refusal> {
         let slot = asked.target.slot(asked.principal);
         if let Some(by) = self.ports.journal.holder(&slot).await? {
             return Err(Refusal::SlotTaken { by });
+        }
+        // What the directory holds now says nothing of a later start.
+        if asked.starts_at.is_some() {
+            return Ok(());
         }
         // Told early where it can be; decided when it begins.
         match self.ports.directory.look(asked.principal, &asked.target).await {

@@ -138,6 +138,7 @@ impl Refusal {
             Self::Rule(policy::Refusal::TicketMissing { .. }) => "TICKET_MISSING",
             Self::Rule(policy::Refusal::TicketMalformed { .. }) => "TICKET_MALFORMED",
             Self::Rule(policy::Refusal::StartTooFar { .. }) => "START_TOO_FAR",
+            Self::Rule(policy::Refusal::StartPast { .. }) => "START_PAST",
             Self::Rule(policy::Refusal::ScopeNotOffered { .. }) => "SCOPE_NOT_OFFERED",
             Self::Approval(ApprovalRefusal::Own) => "OWN_APPROVAL",
             Self::Approval(ApprovalRefusal::Twice) => "ALREADY_APPROVED",

@@ -10,5 +10,6 @@ pub(crate) mod outside;
 mod reconciling;
 mod revocations;
 mod sight;
+mod starting;
 mod together;
 pub(crate) mod world;

@@ -9,6 +9,7 @@ use crate::connect::Broker;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::moment::moment;
 use crate::render::{Look, clean_line, json, seconds_as_written, time, words};
 
 #[derive(Debug, clap::Args)]
@@ -17,12 +18,17 @@ pub(crate) struct Args {
     role: Option<String>,
     #[command(flatten)]
     ask: AskArgs,
+    /// Not before then: `18:00` (today), `2026-12-01T09:00`, with an offset as in `…T09:00+01:00` or `…Z`, or from
+    /// now, as in `+2h` [default: as soon as it is approved]
+    #[arg(long, value_name = "WHEN")]
+    at: Option<String>,
     /// Do not wait until it is held
     #[arg(long)]
     no_wait: bool,
 }
 
 pub(crate) async fn run(mut args: Args, context: &mut Context) -> Result<Exit> {
+    let starts_at = args.at.as_deref().map(|text| moment(&context.look_aside(), text)).transpose()?;
     let named = args.ask.role(args.role.take(), context)?;
     if named.is_none() && !can_pick(context) {
         return Err(Failure::usage("no role is named")
@@ -33,7 +39,8 @@ pub(crate) async fn run(mut args: Args, context: &mut Context) -> Result<Exit> {
         Some(role) => role,
         None => picked(&mut args.ask, context, &broker).await?,
     };
-    let wish = ask::wish(&args.ask, role, context).await?;
+    let mut wish = ask::wish(&args.ask, role, context).await?;
+    wish.starts_at = starts_at;
     let prepared = ask::prepare(wish, context, &broker).await?;
     if args.ask.dry_run {
         return prepared.would_be_asked(context);
@@ -92,8 +99,11 @@ fn asked(context: &mut Context, activation: v1::Activation) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// What the person holds, or why not.
+/// What the person holds, or will, or why not.
 pub(crate) fn ending(context: &mut Context, activation: v1::Activation, title: &str) -> Result<Exit> {
+    if ask::starts_later(context, &activation) {
+        return later(context, activation, title);
+    }
     if activation.state() != v1::ActivationState::Active {
         let text = ask::not_held(context, &activation, title);
         context.console.answer(&json::Activation::from(activation), || text)?;
@@ -107,6 +117,20 @@ pub(crate) fn ending(context: &mut Context, activation: v1::Activation, title: &
     context.console.hint(&format!(
         "sign in afresh where you use it, so that your token carries it; one issued before its end may carry it \
          for up to about an hour longer. `elevate deactivate {id}` gives it back early"
+    ));
+    Ok(Exit::Ok)
+}
+
+/// What the person will hold.
+fn later(context: &mut Context, activation: v1::Activation, title: &str) -> Result<Exit> {
+    let look = context.look();
+    let from = time(activation.starts_at.as_ref()).map(|at| look.exact(at)).unwrap_or_default();
+    let term = seconds_as_written(activation.term_seconds);
+    let text = format!("{} begins at {from}, for {term}", look.paint("1;32", title));
+    let id = clean_line(&activation.id);
+    context.console.answer(&json::Activation::from(activation), || text)?;
+    context.console.hint(&format!(
+        "until then you cannot ask for it again; `elevate watch {id}` follows it, `elevate withdraw {id}` takes it back"
     ));
     Ok(Exit::Ok)
 }

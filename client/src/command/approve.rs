@@ -79,20 +79,14 @@ const ACTION: &str = "approve";
 
 /// The request's digest, from every field that is shown.
 fn digest(id: &str, activation: &v1::Activation) -> Result<String> {
-    let (Some(principal), Some(directory_role)) = (&activation.principal, &activation.directory_role) else {
-        return Err(binding::foreign());
-    };
-    let asked = Asked {
-        principal,
-        role: &activation.role,
-        directory_role,
-        term_seconds: activation.term_seconds,
-        justification: &activation.justification,
-        ticket: activation.ticket.as_ref(),
-        policy_version: activation.policy_version,
-    };
+    let Some(asked) = Asked::of(activation) else { return Err(binding::foreign()) };
     let digest = asked.digest();
-    if activation.id != id || activation.digest != digest {
+    // What is shown to be left must be what was asked, unless an approver took something off.
+    let whole =
+        activation.term_seconds == asked.term_seconds && binding::place(asked.directory_role) == asked.place;
+    let is_less = |yes: &v1::Approval| yes.term_seconds != 0 || !yes.scope.is_empty();
+    let left = whole || activation.approvals.iter().any(is_less);
+    if activation.id != id || activation.digest != digest || !left {
         return Err(Failure::new(
             Exit::Refused,
             "CHALLENGE_FOREIGN",

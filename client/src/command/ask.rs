@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::profile::{self, Profile};
 use crate::render::table::pairs;
-use crate::render::{clean, clean_line, json, seconds_as_written, words};
+use crate::render::{clean, clean_line, json, seconds_as_written, time, words};
 use crate::settings::read_named;
 
 /// Above what any justification may be; the broker says what is too long.
@@ -31,6 +31,9 @@ pub(crate) struct AskArgs {
     /// For how long: `2h`, `1h 30m` [default: the role's usual term]
     #[arg(long = "for", value_name = "TIME", value_parser = crate::cli::term)]
     pub(crate) term: Option<Duration>,
+    /// At a narrower scope than the one that is offered: `/administrativeUnits/{id}` or `/{object id}`
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) scope: Option<String>,
     /// Why. Your shell keeps this in its history; leave it out to be asked
     #[arg(long, value_name = "TEXT", conflicts_with = "reason_file")]
     reason: Option<String>,
@@ -122,6 +125,7 @@ pub(crate) async fn wish(
         term_seconds: term.map(|term| i64::try_from(term.as_secs()).unwrap_or(i64::MAX)).unwrap_or_default(),
         justification,
         ticket,
+        scope: args.scope.clone().unwrap_or_default(),
         ..v1::PrepareActivationRequest::default()
     })
 }
@@ -200,6 +204,8 @@ impl Prepared {
             policy_version: self.told.policy_version,
             proof: Some(proof),
             kind: ask.kind,
+            starts_at: ask.starts_at,
+            scope: ask.scope,
         };
         twice(|| {
             let (mut client, call) = (broker.activations(), broker.call(request.clone()));
@@ -222,6 +228,10 @@ pub(crate) async fn wait(
     ));
     let ended = follow(context, broker, &asked.id, |context, activation| {
         let held = activation.state() == v1::ActivationState::Active;
+        // What is to begin later is not waited for.
+        if starts_later(context, activation) {
+            return Ok(true);
+        }
         if !held && activation.state() != v1::ActivationState::Closed {
             let state = words::state(&context.look(), activation);
             let detail = clean_line(&activation.detail);
@@ -232,6 +242,14 @@ pub(crate) async fn wait(
     .await?;
     context.console.parting = None;
     Ok(ended)
+}
+
+/// Whether it may begin, and not yet, because that was asked.
+pub(crate) fn starts_later(context: &Context, activation: &v1::Activation) -> bool {
+    let ahead = |at: Option<&prost_types::Timestamp>| time(at).is_some_and(|at| at > context.now());
+    activation.state() == v1::ActivationState::Scheduled
+        && ahead(activation.asked_start.as_ref())
+        && ahead(activation.starts_at.as_ref())
 }
 
 /// An activation that is over without having been held, in a line.
@@ -291,10 +309,15 @@ fn show(context: &mut Context, ask: &v1::PrepareActivationRequest, prepared: &v1
             seconds_as_written(prepared.approval_window_seconds)
         ),
     };
+    let look = context.look_aside();
+    let from = time(ask.starts_at.as_ref())
+        .map(|at| format!("{}; from now on you cannot ask for it again", look.exact(at)))
+        .unwrap_or_default();
     let body = pairs(&[
         ("role", format!("{} ({})", title(prepared, &ask.role), clean_line(&ask.role))),
         ("what", words::directory_role(&target)),
-        ("scope", words::scope(&target.scope)),
+        ("scope", words::place(&target)),
+        ("from", from),
         ("for", seconds_as_written(prepared.term_seconds)),
         ("who", words::person(prepared.principal.as_ref())),
         ("why", clean(&ask.justification)),
@@ -319,14 +342,19 @@ fn digest(ask: &v1::PrepareActivationRequest, prepared: &v1::PrepareActivationRe
     let (Some(principal), Some(directory_role)) = (&prepared.principal, &prepared.directory_role) else {
         return Err(binding::foreign());
     };
-    if ask.term_seconds != 0 && ask.term_seconds != prepared.term_seconds {
+    let place = binding::place(directory_role);
+    if ask.term_seconds != 0 && ask.term_seconds != prepared.term_seconds
+        || !ask.scope.is_empty() && ask.scope != place
+    {
         return Err(binding::foreign());
     }
     let asked = Asked {
         principal,
         role: &ask.role,
         directory_role,
+        place,
         term_seconds: prepared.term_seconds,
+        starts_at: ask.starts_at.as_ref().map(|at| at.seconds),
         justification: &ask.justification,
         ticket: ask.ticket.as_ref(),
         policy_version: prepared.policy_version,

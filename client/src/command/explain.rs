@@ -55,7 +55,7 @@ fn told(look: &Look, explained: &v1::ExplainRoleResponse, is_other: bool) -> Str
         ("for whom", for_whom),
         ("rule", decision),
         ("what", words::directory_role(&target)),
-        ("scope", words::scope(&target.scope)),
+        ("scope", words::place(&target)),
         ("power", words::power(explained.power.as_ref())),
         ("in the way", obstacles),
         ("term", format!("{usual}, at most {longest}")),

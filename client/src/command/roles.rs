@@ -42,7 +42,7 @@ pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
             vec![
                 role.name.clone(),
                 role.title.clone(),
-                words::scope(&role.directory_role.clone().unwrap_or_default().scope),
+                words::place(&role.directory_role.clone().unwrap_or_default()),
                 format!(
                     "{} (at most {})",
                     seconds_as_written(role.usual_seconds),

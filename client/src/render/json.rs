@@ -57,6 +57,7 @@ pub(crate) struct DirectoryRole {
     scope: Option<String>,
     group_id: Option<String>,
     relation: Option<String>,
+    scope_name: Option<String>,
 }
 
 /// What a sign-in must show.
@@ -213,6 +214,7 @@ pub(crate) struct Asked {
     digest: String,
     approvers: Option<Approvers>,
     power: Option<Power>,
+    starts_at: Option<Timestamp>,
 }
 
 impl DryRun {
@@ -226,7 +228,15 @@ impl DryRun {
             v1::ActivationKind::Unspecified => "activate",
             v1::ActivationKind::BreakGlass => "break-glass",
         };
-        let v1::PrepareActivationRequest { role, term_seconds: _, justification, ticket, kind: _ } = ask;
+        let v1::PrepareActivationRequest {
+            role,
+            term_seconds: _,
+            justification,
+            ticket,
+            kind: _,
+            starts_at,
+            scope: _,
+        } = ask;
         let v1::PrepareActivationResponse {
             challenge,
             directory_role,
@@ -254,6 +264,7 @@ impl DryRun {
             digest,
             approvers: approvers.map(Into::into),
             power: power.map(Into::into),
+            starts_at: time(starts_at.as_ref()),
         };
         Self { dry_run: true, verb, asked: Some(asked), activation: None }
     }
@@ -354,13 +365,14 @@ impl From<v1::Approval> for Approval {
 
 impl From<v1::DirectoryRole> for DirectoryRole {
     fn from(message: v1::DirectoryRole) -> Self {
-        let v1::DirectoryRole { way, role_definition_id, scope, group_id, relation } = message;
+        let v1::DirectoryRole { way, role_definition_id, scope, group_id, relation, scope_name } = message;
         Self {
             way,
             role_definition_id: some(role_definition_id),
             scope: some(scope),
             group_id: some(group_id),
             relation: some(relation),
+            scope_name: some(scope_name),
         }
     }
 }

@@ -27,11 +27,16 @@ pub(crate) fn person_short(principal: Option<&v1::Principal>) -> String {
     }
 }
 
-/// Where a role counts; empty for a place in a group.
-pub(crate) fn scope(scope: &str) -> String {
-    match scope {
-        "/" => "the whole tenant".to_owned(),
-        other => clean_line(other),
+/// Where a role counts, and what that is called; empty for a place in a group.
+pub(crate) fn place(role: &v1::DirectoryRole) -> String {
+    let scope = clean_line(&role.scope);
+    if scope == "/" {
+        return "the whole tenant".to_owned();
+    }
+    match clean_line(&role.scope_name) {
+        name if name.is_empty() => scope,
+        name if scope.starts_with("/administrativeUnits/") => format!("administrative unit {name} ({scope})"),
+        name => format!("{name} ({scope})"),
     }
 }
 
@@ -325,7 +330,7 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
         ("detail", clean(&activation.detail)),
         ("who", person(activation.principal.as_ref())),
         ("what", directory_role(&target)),
-        ("scope", scope(&target.scope)),
+        ("scope", place(&target)),
         ("for", seconds_as_written(activation.term_seconds)),
         ("why", clean(&activation.justification)),
         ("ticket", ticket(activation.ticket.as_ref())),
@@ -336,6 +341,7 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
             activation.ended_by.as_ref().map(|who| person(Some(who))).unwrap_or_default(),
         ),
         ("asked", at(activation.requested_at.as_ref())),
+        ("to begin", at(activation.asked_start.as_ref())),
         ("held from", at(activation.held_from.as_ref())),
         ("held until", at(activation.held_until.as_ref())),
         ("closed", at(activation.closed_at.as_ref())),

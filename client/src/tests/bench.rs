@@ -237,6 +237,8 @@ pub(super) fn activation(state: v1::ActivationState) -> v1::Activation {
     let held = [State::Activating, State::Active, State::Revoking].contains(&state);
     activation.held_until = held.then(|| at(120)).flatten();
     activation.closed_at = (state == State::Closed).then(|| at(0)).flatten();
+    activation.asked_term_seconds = activation.term_seconds;
+    activation.asked_scope = "/".to_owned();
     activation.digest = digest_of(&activation);
     activation
 }
@@ -248,16 +250,7 @@ pub(super) fn ended(outcome: v1::Outcome) -> v1::Activation {
 }
 
 pub(super) fn digest_of(activation: &v1::Activation) -> String {
-    crate::binding::Asked {
-        principal: activation.principal.as_ref().unwrap(),
-        role: &activation.role,
-        directory_role: activation.directory_role.as_ref().unwrap(),
-        term_seconds: activation.term_seconds,
-        justification: &activation.justification,
-        ticket: activation.ticket.as_ref(),
-        policy_version: activation.policy_version,
-    }
-    .digest()
+    crate::binding::Asked::of(activation).unwrap().digest()
 }
 
 pub(super) fn requirement() -> v1::ApprovalRequirement {

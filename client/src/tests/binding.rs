@@ -27,7 +27,9 @@ fn digest(
             scope: "/".to_owned(),
             ..v1::DirectoryRole::default()
         },
+        place: "/",
         term_seconds,
+        starts_at: None,
         justification,
         ticket,
         policy_version,

@@ -84,7 +84,8 @@ async fn what_a_dry_run_of_an_emergency_would_ask() {
               "role_definition_id": "fdd7a751-b60b-444a-984c-02652fe8fa1c",
               "scope": "/",
               "group_id": null,
-              "relation": null
+              "relation": null,
+              "scope_name": null
             },
             "term_seconds": 7200,
             "justification": "reset a group",
@@ -123,7 +124,8 @@ async fn what_a_dry_run_of_an_emergency_would_ask() {
               "tier": "0",
               "ascent": "indirect",
               "how": "it can join a group"
-            }
+            },
+            "starts_at": null
           },
           "activation": null
         }

@@ -60,7 +60,8 @@ async fn explain_says_what_decides_what_is_in_the_way_who_could_approve_and_what
         out:       "role_definition_id": "fdd7a751-b60b-444a-984c-02652fe8fa1c",
         out:       "scope": "/",
         out:       "group_id": null,
-        out:       "relation": null
+        out:       "relation": null,
+        out:       "scope_name": null
         out:     },
         out:     "longest_seconds": 28800,
         out:     "usual_seconds": 3600,

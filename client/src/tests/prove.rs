@@ -217,10 +217,14 @@ async fn approve_shows_the_whole_request_and_signs_in_for_exactly_that() {
 #[tokio::test]
 async fn a_request_that_is_not_what_its_digest_says_is_not_approved() {
     type Twist = fn(&mut v1::Activation);
-    let twists: [(&str, Twist); 4] = [
+    let twists: [(&str, Twist); 8] = [
         ("a kinder reason", |a| a.justification = "read a group".into()),
         ("a smaller role", |a| a.directory_role.as_mut().unwrap().role_definition_id = "reader".into()),
         ("a shorter term", |a| a.term_seconds = 60),
+        ("a shorter term that was asked", |a| a.asked_term_seconds = 60),
+        ("a narrower scope", |a| a.directory_role.as_mut().unwrap().scope = format!("/{ID}")),
+        ("a narrower scope that was asked", |a| a.asked_scope = format!("/{ID}")),
+        ("another start", |a| a.asked_start = super::bench::at(60)),
         ("another activation", |a| a.id = "0199a1b2-0000-7000-8000-0000000000ff".into()),
     ];
     for (name, twist) in twists {
@@ -236,7 +240,7 @@ async fn a_request_that_is_not_what_its_digest_says_is_not_approved() {
     let bench = Bench::signed_in().await;
     let mut prepared = to_approve();
     let shown = prepared.activation.as_mut().unwrap();
-    shown.term_seconds = 60;
+    (shown.term_seconds, shown.asked_term_seconds) = (60, 60);
     shown.digest = digest_of(shown);
     bench.broker.says("prepare_approval", &prepared);
     assert_eq!(bench.elevate(&["approve", ID]).await.exit, Exit::Refused);

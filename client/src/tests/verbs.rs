@@ -106,7 +106,8 @@ async fn roles_shows_what_is_offered() {
         out:         "role_definition_id": "fdd7a751-b60b-444a-984c-02652fe8fa1c",
         out:         "scope": "/",
         out:         "group_id": null,
-        out:         "relation": null
+        out:         "relation": null,
+        out:         "scope_name": null
         out:       },
         out:       "longest_seconds": 28800,
         out:       "usual_seconds": 7200,
@@ -132,7 +133,8 @@ async fn roles_shows_what_is_offered() {
         out:           "role_definition_id": "fdd7a751-b60b-444a-984c-02652fe8fa1c",
         out:           "scope": "/",
         out:           "group_id": null,
-        out:           "relation": null
+        out:           "relation": null,
+        out:           "scope_name": null
         out:         },
         out:         "term_seconds": 7200,
         out:         "justification": "reset a group",
@@ -168,8 +170,8 @@ async fn roles_shows_what_is_offered() {
         out:         "kind": "ordinary",
         out:         "continues": null,
         out:         "bundle_ids": [],
-        out:         "asked_term_seconds": 0,
-        out:         "asked_scope": "",
+        out:         "asked_term_seconds": 7200,
+        out:         "asked_scope": "/",
         out:         "asked_start": null,
         out:         "tokens_may_live_until": null,
         out:         "ticket_verdict": null,
@@ -272,7 +274,8 @@ async fn show_tells_everything_about_one() {
         out:     "role_definition_id": "fdd7a751-b60b-444a-984c-02652fe8fa1c",
         out:     "scope": "/",
         out:     "group_id": null,
-        out:     "relation": null
+        out:     "relation": null,
+        out:     "scope_name": null
         out:   },
         out:   "term_seconds": 7200,
         out:   "justification": "first line\nsecond line",
@@ -321,8 +324,8 @@ async fn show_tells_everything_about_one() {
         out:   "kind": "ordinary",
         out:   "continues": null,
         out:   "bundle_ids": [],
-        out:   "asked_term_seconds": 0,
-        out:   "asked_scope": "",
+        out:   "asked_term_seconds": 7200,
+        out:   "asked_scope": "/",
         out:   "asked_start": null,
         out:   "tokens_may_live_until": null,
         out:   "ticket_verdict": null,

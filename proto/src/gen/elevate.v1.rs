@@ -285,6 +285,10 @@ pub struct DirectoryRole {
     /// "member" or "owner". Empty for a directory role.
     #[prost(string, tag = "5")]
     pub relation: ::prost::alloc::string::String,
+    /// What the administrative unit or the object of `scope` is called, as far as the directory says soon. For
+    /// reading only: no part of a digest.
+    #[prost(string, tag = "30")]
+    pub scope_name: ::prost::alloc::string::String,
 }
 /// Where an activation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -1430,6 +1434,12 @@ pub struct PrepareActivationRequest {
     /// Under which of the role's offers.
     #[prost(enumeration = "ActivationKind", tag = "10")]
     pub kind: i32,
+    /// Not before this, in whole seconds; absent: as soon as it is approved. Never in an emergency.
+    #[prost(message, optional, tag = "30")]
+    pub starts_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// At which scope: "/", "/administrativeUnits/{id}" or "/{object id}"; empty for the one that is offered.
+    #[prost(string, tag = "31")]
+    pub scope: ::prost::alloc::string::String,
 }
 /// What it means, and what it needs.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1492,6 +1502,12 @@ pub struct RequestActivationRequest {
     /// As prepared.
     #[prost(enumeration = "ActivationKind", tag = "20")]
     pub kind: i32,
+    /// As prepared.
+    #[prost(message, optional, tag = "30")]
+    pub starts_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// As prepared.
+    #[prost(string, tag = "31")]
+    pub scope: ::prost::alloc::string::String,
 }
 /// Which.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1659,15 +1675,21 @@ pub mod activation_service_client {
         /// where every field behind the prefix is four bytes of length (big endian) and its text: numbers in
         /// decimal, `starts_at` in seconds since 1970, absent fields empty. `what` and `where` are
         /// role_definition_id and scope, or for a place in a group group_id and relation. White space around the
-        /// justification and the ticket is dropped first. `starts_at` and `continues` are empty in this
-        /// version of the service.
+        /// justification and the ticket is dropped first. `continues` is empty in this version of the service.
+        ///
+        /// A start may lie ahead, as far as the role says (`start_ahead_seconds`). It is apart from the approval window
+        /// and from the term: approvers answer as soon as they can, the term begins when the role is held, and from the
+        /// request on its slot is taken. Where the last approval comes after the start, it begins at once. What cannot
+        /// begin within an hour of its start lapses.
+        ///
+        /// A scope narrower than the one that is offered may be asked for: from "/" any, else the offered one only.
         ///
         /// In an emergency (`kind` BREAK_GLASS) the role's offer for emergencies counts: people named one by one,
         /// nobody's approval, a term of its own, a proof of its own, whose nonce is for "break-glass". Everybody
         /// concerned is told, and it cannot be used again before somebody else has looked at it: see ReviewService.
         ///
         /// Errors: REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
-        /// TICKET_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
+        /// START_PAST, START_TOO_FAR, SCOPE_NOT_OFFERED, TICKET_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
         pub async fn prepare_activation(
             &mut self,
             request: impl tonic::IntoRequest<super::PrepareActivationRequest>,
@@ -1914,15 +1936,21 @@ pub mod activation_service_server {
         /// where every field behind the prefix is four bytes of length (big endian) and its text: numbers in
         /// decimal, `starts_at` in seconds since 1970, absent fields empty. `what` and `where` are
         /// role_definition_id and scope, or for a place in a group group_id and relation. White space around the
-        /// justification and the ticket is dropped first. `starts_at` and `continues` are empty in this
-        /// version of the service.
+        /// justification and the ticket is dropped first. `continues` is empty in this version of the service.
+        ///
+        /// A start may lie ahead, as far as the role says (`start_ahead_seconds`). It is apart from the approval window
+        /// and from the term: approvers answer as soon as they can, the term begins when the role is held, and from the
+        /// request on its slot is taken. Where the last approval comes after the start, it begins at once. What cannot
+        /// begin within an hour of its start lapses.
+        ///
+        /// A scope narrower than the one that is offered may be asked for: from "/" any, else the offered one only.
         ///
         /// In an emergency (`kind` BREAK_GLASS) the role's offer for emergencies counts: people named one by one,
         /// nobody's approval, a term of its own, a proof of its own, whose nonce is for "break-glass". Everybody
         /// concerned is told, and it cannot be used again before somebody else has looked at it: see ReviewService.
         ///
         /// Errors: REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
-        /// TICKET_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
+        /// START_PAST, START_TOO_FAR, SCOPE_NOT_OFFERED, TICKET_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
         async fn prepare_activation(
             &self,
             request: tonic::Request<super::PrepareActivationRequest>,

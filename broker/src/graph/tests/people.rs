@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use elevate_core::names::ObjectId;
+use elevate_core::names::{ObjectId, Scope};
 use serde_json::json;
 
 use super::*;
@@ -81,6 +81,23 @@ async fn names_are_asked_for_once_an_hour() {
     assert_eq!(graph.display_name(ann).await, None);
     let seen = stub.is_done();
     assert_eq!(seen[0].header("x-ms-throttle-priority"), Some("Low"));
+}
+
+#[tokio::test]
+async fn what_a_role_counts_for_is_called_what_graph_calls_it() {
+    let Bench { stub, graph, .. } = bench().await;
+    let at = |kind: &str, id: ObjectId| format!("GET {kind}/{id}?$select=id,displayName");
+    let (unit, app) = (group(31), group(32));
+    stub.expect(at("directory/administrativeUnits", unit), ok(json!({ "displayName": "Branch office" })));
+    assert_eq!(graph.scope_name(Scope::AdministrativeUnit(unit)).await.as_deref(), Some("Branch office"));
+    stub.expect(at("applications", app), missing())
+        .expect(at("servicePrincipals", app), ok(json!({ "displayName": "Payroll" })));
+    assert_eq!(graph.scope_name(Scope::Object(app)).await.as_deref(), Some("Payroll"));
+    // Without the right to read them they have no name, and nothing fails over it.
+    stub.expect(at("applications", group(33)), problem(403, "Authorization_RequestDenied"));
+    assert_eq!(graph.scope_name(Scope::Object(group(33))).await, None);
+    assert_eq!(graph.scope_name(Scope::Tenant).await, None);
+    stub.is_done();
 }
 
 fn members(top: usize) -> String {

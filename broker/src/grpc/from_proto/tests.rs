@@ -10,6 +10,21 @@ fn refused<T>(read: Result<T, Refusal>) -> Result<(), (&'static str, &'static st
     })
 }
 
+fn message(
+    role: &str,
+    seconds: i64,
+    why: &str,
+    ticket: Option<api::Ticket>,
+) -> api::PrepareActivationRequest {
+    api::PrepareActivationRequest {
+        role: role.to_owned(),
+        term_seconds: seconds,
+        justification: why.to_owned(),
+        ticket,
+        ..api::PrepareActivationRequest::default()
+    }
+}
+
 #[test]
 fn a_wish_is_read_within_its_bounds() {
     let of = |number: &str, system: &str| Some(api::Ticket { number: number.into(), system: system.into() });
@@ -38,10 +53,33 @@ fn a_wish_is_read_within_its_bounds() {
         ("reader", 0, WHY, of("INC1\n", ""), wrong("ticket")),
         ("reader", 0, WHY, of(&"1".repeat(101), ""), wrong("ticket")),
     ] {
-        let read = refused(wish(role, seconds, why, ticket.clone(), 0));
+        let read = refused(wish(message(role, seconds, why, ticket.clone())));
         assert_eq!(read, expected, "{role:?} {seconds} {:.20?} {ticket:?}", why);
     }
-    assert_eq!(wish("reader", 0, WHY, None, 0).unwrap().term, None);
+    assert_eq!(wish(message("reader", 0, WHY, None)).unwrap().term, None);
+}
+
+#[test]
+fn a_start_is_in_whole_seconds_and_a_scope_has_one_spelling() {
+    let at = |seconds, nanos| Some(prost_types::Timestamp { seconds, nanos });
+    let wrong = |field| Err(("FIELD_INVALID", field));
+    for (starts_at, scope, expected) in [
+        (None, "", Ok(())),
+        (at(1_790_000_000, 0), "/", Ok(())),
+        (at(1_790_000_000, 1), "/", wrong("starts_at")),
+        (at(i64::MAX, 0), "/", wrong("starts_at")),
+        (None, "/administrativeUnits/01a1fadf-9c63-74a1-af37-8f83880c0db0", Ok(())),
+        (None, "/01a1fadf-9c63-74a1-af37-8f83880c0db0", Ok(())),
+        (None, "/applications/01a1fadf-9c63-74a1-af37-8f83880c0db0", wrong("scope")),
+        (None, "sales", wrong("scope")),
+    ] {
+        let message = api::PrepareActivationRequest {
+            starts_at,
+            scope: scope.to_owned(),
+            ..message("reader", 0, WHY, None)
+        };
+        assert_eq!(refused(wish(message)), expected, "{starts_at:?} {scope}");
+    }
 }
 
 #[test]

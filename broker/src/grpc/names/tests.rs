@@ -52,10 +52,23 @@ async fn so_many_are_kept_and_no_more() {
     let directory = Arc::new(Fake::default());
     let names = Names::new(Arc::clone(&directory) as _);
     for n in 0..KEPT + 100 {
-        names.keep(object(u64::try_from(n).unwrap()), Some("Ann".to_owned()));
+        names.keep(Named::Body(object(u64::try_from(n).unwrap())), Some("Ann".to_owned()));
     }
     assert_eq!(names.kept().len(), KEPT);
     tokio::time::advance(KEPT_FOR).await;
-    names.keep(object(1_000_000), None);
+    names.keep(Named::Body(object(1_000_000)), None);
     assert_eq!(names.kept().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_place_a_role_counts_in_has_a_name_unless_it_is_the_whole_tenant() {
+    let directory = Arc::new(Fake::default());
+    directory.calls_it(object(7), "Branch office");
+    let names = Names::new(Arc::clone(&directory) as _);
+    let at = |scope: String| api::DirectoryRole { scope, ..api::DirectoryRole::default() };
+    let (unit, object) = (format!("/administrativeUnits/{}", object(7)), format!("/{}", object(8)));
+    let mut roles = ["/".to_owned(), unit, object, String::new()].map(at);
+    names.fill_places(&mut roles).await;
+    assert_eq!(roles.each_ref().map(|role| role.scope_name.as_str()), ["", "Branch office", "", ""]);
+    assert_eq!(directory.calls("name"), 2);
 }

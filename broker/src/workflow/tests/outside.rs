@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use elevate_core::activation::{ProofShown, State};
 use elevate_core::binding::{Action, Digest, nonce};
 use elevate_core::due::Now;
-use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Slot, Target};
+use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Scope, Slot, Target};
 use elevate_core::policy::{Bound, ProofRule};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -355,6 +355,13 @@ impl Directory for Fake {
         self.note("name").ok()?;
         self.at_names.pass().await;
         self.inside().names.get(&object).cloned()
+    }
+
+    async fn scope_name(&self, scope: Scope) -> Option<String> {
+        match scope {
+            Scope::Tenant => None,
+            Scope::AdministrativeUnit(id) | Scope::Object(id) => self.display_name(id).await,
+        }
     }
 }
 

@@ -150,6 +150,8 @@ impl World {
             justification: "disk full".parse().unwrap(),
             ticket: None,
             kind: Kind::Ordinary,
+            starts_at: None,
+            scope: None,
         }
     }
 
