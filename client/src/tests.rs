@@ -16,6 +16,7 @@ mod failures;
 mod forms;
 mod history;
 mod login;
+mod narrowing;
 mod picker;
 mod policy;
 mod profiles;
