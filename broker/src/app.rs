@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, trusted};
 use crate::config::{Config, Credential, HostIdentity, IdentitySource, Proof};
 use crate::graph::{self, Graph};
 use crate::grpc::server::Bounds;
@@ -20,6 +20,7 @@ use crate::grpc::{self, Api, Rates, SignIn};
 use crate::identity::{self, ClaimNames, Identity};
 use crate::notice_log::NoticeLog;
 use crate::notify::{self, Outbox};
+use crate::ports::clock::{Assurance, TimeKeeper as _};
 use crate::ports::journal::{Note, StoreFault};
 use crate::ports::verifier::AppRole;
 use crate::ports::{Clock, Journal as _};
@@ -31,6 +32,9 @@ use crate::workflow::{Ports, Workflow};
 
 /// How long calls under way may take to end, once the broker is told to.
 const CALLS_END_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long the tenant may say nothing of the time before it is asked.
+const WITNESS_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// How often the anchor is brought up to a quiet record, and every so often idle callers are forgotten.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(30);
@@ -98,7 +102,14 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
     let folder = config.store.folder.clone();
     let opened = tokio::task::spawn_blocking(move || Store::open(&store::Settings { folder })).await?;
     let store = Arc::new(opened.context("the record cannot be opened")?);
-    let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::start(store.high_water())));
+    let (clock, own_clock) = match clock {
+        Some(clock) => (clock, None),
+        None => {
+            let kept = store.kept_time().await;
+            let own = Arc::new(SystemClock::start(kept.as_ref(), store.high_water()));
+            (Arc::clone(&own) as Arc<dyn Clock>, Some(own))
+        }
+    };
     let identity = Arc::new(identity(&config, &http, &clock)?);
     let graph = Arc::new(graph(&config, &http, &clock)?);
     if let Err(fault) = identity.warm().await {
@@ -119,7 +130,13 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
         clock: Arc::clone(&clock),
     });
     let outbox = outbox.await;
-    note(&store, &clock, "started").await?;
+    // By a wall clock that nobody vouches for nothing goes on record: a record that was once ahead stays so.
+    let started = clock.assurance() != Assurance::Unwitnessed || store.high_water().is_some();
+    if started {
+        note(&store, &clock, "started").await?;
+    } else {
+        tracing::warn!("nobody said yet what time it is: the record begins when the tenant has");
+    }
 
     let (reaper, sweeper) = Reaper::new(Arc::clone(&workflow));
     let sign_in = SignIn {
@@ -135,7 +152,12 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
         connections: config.limits.connections,
         calls_per_connection: config.limits.calls_per_connection,
     };
-    let parts = Arc::new(Outer { identity: Arc::clone(&identity), graph: Arc::clone(&graph) });
+    let parts = Arc::new(Outer {
+        identity: Arc::clone(&identity),
+        graph: Arc::clone(&graph),
+        own_clock: own_clock.clone(),
+    });
+    let time = own_clock.map(|own| Time { own, graph: Arc::clone(&graph), started });
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&workflow), outbox.meter(), parts));
 
     let stop = CancellationToken::new();
@@ -143,6 +165,7 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
         workflow,
         store,
         clock,
+        time,
         identity,
         api,
         reaper,
@@ -164,6 +187,7 @@ struct Whole {
     workflow: Arc<Workflow>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    time: Option<Time>,
     identity: Arc<Identity>,
     api: Api,
     reaper: Reaper,
@@ -174,6 +198,38 @@ struct Whole {
     tls: rustls::ServerConfig,
     bounds: Bounds,
     reflection: bool,
+}
+
+/// What keeps the broker's own clock: who is asked for the time, and where it is kept.
+struct Time {
+    own: Arc<SystemClock>,
+    graph: Arc<Graph>,
+    /// Whether the record says that the broker started.
+    started: bool,
+}
+
+impl Time {
+    /// Asks the tenant until it has said the time twice, and then whenever it was not heard for long; keeps what
+    /// it said.
+    async fn run(mut self, store: Arc<Store>) {
+        for round in 1_u64.. {
+            let unheard = self.own.quality().unheard_for;
+            if !self.own.assurance().is_corroborated() || unheard.is_none_or(|since| since > WITNESS_EVERY) {
+                self.graph.ask_the_time().await;
+            }
+            if !self.started && self.own.assurance() != Assurance::Unwitnessed {
+                let clock = Arc::clone(&self.own) as Arc<dyn Clock>;
+                // A failed store is told of elsewhere.
+                self.started = note(&store, &clock, "started").await.is_ok();
+            }
+            if round % 6 == 1
+                && let Err(why) = self.own.keep(&store).await
+            {
+                tracing::warn!(%why, "the time could not be kept; a restart would wait for the tenant to say it");
+            }
+            tokio::time::sleep(trusted::APART).await;
+        }
+    }
 }
 
 impl Whole {
@@ -208,6 +264,8 @@ impl Whole {
             }
         });
 
+        let timing = self.time.map(|time| tokio::spawn(time.run(Arc::clone(&self.store))));
+
         let ended = tokio::select! {
             () = stop.cancelled() => Ok(()),
             fault = self.store.fatal() => Err(Failure::Store(fault)),
@@ -218,6 +276,9 @@ impl Whole {
         self.workflow.drain();
         calls.cancel();
         housekeeping.abort();
+        if let Some(timing) = timing {
+            timing.abort();
+        }
         if let Err(failure) = ended {
             // Nothing more is said or done over a store in doubt; every task ends with the process.
             server.abort();
@@ -401,26 +462,56 @@ fn proof(from: &Proof) -> anyhow::Result<graph::Proof> {
 struct Outer {
     identity: Arc<Identity>,
     graph: Arc<Graph>,
+    own_clock: Option<Arc<SystemClock>>,
 }
 
 impl Health for Outer {
     fn ailments(&self) -> Vec<String> {
+        let mut ailments = Vec::new();
         let status = self.identity.status();
-        if status.keys > 0 {
-            return Vec::new();
+        if status.keys == 0 {
+            let why = status.last_error.unwrap_or_else(|| "they were not read yet".to_owned());
+            ailments.push(format!("the tenant's signing keys are not to be had: {why}"));
         }
-        let why = status.last_error.unwrap_or_else(|| "they were not read yet".to_owned());
-        vec![format!("the tenant's signing keys are not to be had: {why}")]
+        match self.own_clock.as_ref().map(|clock| clock.assurance()) {
+            Some(Assurance::Unwitnessed) => {
+                ailments.push("the tenant has not said yet what time it is; nothing is granted".to_owned());
+            }
+            Some(Assurance::Doubted) => {
+                ailments.push("the tenant says another time than was kept; nothing is granted".to_owned());
+            }
+            Some(Assurance::Witnessed { .. }) | None => {}
+        }
+        ailments
     }
 
     fn figures(&self) -> Vec<(&'static str, &'static str, f64)> {
         let meter = self.graph.meter();
         let keys = u32::try_from(self.identity.status().keys).unwrap_or(u32::MAX);
         let left = u32::try_from(meter.writes_left).unwrap_or(u32::MAX);
-        vec![
+        let mut figures = vec![
             ("signing_keys", "Usable signing keys of the tenant", f64::from(keys)),
             ("graph_writes_left", "Writes that Graph's published limit still allows now", f64::from(left)),
             ("graph_paused_seconds", "How long Graph asked to be left alone", meter.paused.as_secs_f64()),
-        ]
+        ];
+        if let Some(clock) = &self.own_clock {
+            let quality = clock.quality();
+            let good = if quality.assurance.is_good_for_grants() { 1.0 } else { 0.0 };
+            let doubts = f64::from(u32::try_from(quality.doubts).unwrap_or(u32::MAX));
+            figures.extend([
+                ("clock_good", "Whether the time is vouched for, so that roles are granted", good),
+                (
+                    "clock_width_seconds",
+                    "The distance between the bounds of the time",
+                    quality.width.as_secs_f64(),
+                ),
+                ("clock_doubts", "How often the tenant said another time than was kept", doubts),
+            ]);
+            figures.extend(quality.unheard_for.map(|since| {
+                let help = "How long ago the tenant last said what time it is";
+                ("clock_unheard_seconds", help, since.as_secs_f64())
+            }));
+        }
+        figures
     }
 }

@@ -153,8 +153,9 @@ async fn outside(findings: &mut Findings, config: &Config, targets: &[Target]) {
             return;
         }
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start(None));
-    match app::identity(config, &http, &clock) {
+    let clock = Arc::new(SystemClock::start(None, None));
+    let port: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    match app::identity(config, &http, &port) {
         Err(error) => findings.wrong("the identity settings", format!("{error:#}"), "fix [identity]"),
         Ok(identity) => match identity.check().await {
             Err(fault) => findings.wrong(
@@ -170,7 +171,7 @@ async fn outside(findings: &mut Findings, config: &Config, targets: &[Target]) {
             }
         },
     }
-    let graph = match app::graph(config, &http, &clock) {
+    let graph = match app::graph(config, &http, &port) {
         Ok(graph) => graph,
         Err(error) => {
             findings.wrong("the Graph settings", format!("{error:#}"), "fix [graph]");
@@ -183,25 +184,35 @@ async fn outside(findings: &mut Findings, config: &Config, targets: &[Target]) {
             Some(wrong) => findings.wrong(finding.what, wrong.problem, wrong.remedy),
         }
     }
-    match graph.witness() {
-        None => findings.wrong(
+    time(findings, &clock);
+}
+
+/// What the outside said of the time, and whether the machine's own clock agrees.
+fn time(findings: &mut Findings, clock: &SystemClock) {
+    if !clock.assurance().is_good_for_grants() {
+        findings.wrong(
             "the clock",
-            "nobody outside was heard, so it cannot be compared",
-            "mend the above first",
-        ),
-        Some(witness) => {
-            let skew = witness.here.latest().duration_since(witness.said).abs();
-            if skew > SKEW_MAX {
-                let problem = format!("it is {} s away from the tenant's", skew.as_secs());
-                findings.wrong(
-                    "the clock",
-                    problem,
-                    "set up time synchronisation (chrony, systemd-timesyncd)",
-                );
-            } else {
-                findings.well("the clock agrees with the tenant's");
-            }
-        }
+            "nobody outside was heard, or they contradict each other, so that it cannot be compared",
+            "mend the above first; a broker grants nothing before the tenant said what time it is",
+        );
+        return;
+    }
+    let now = clock.now();
+    let wall = SystemClock::wall();
+    let skew = wall.duration_since(now.latest()).max(now.earliest().duration_since(wall));
+    if skew > SKEW_MAX {
+        findings.wrong(
+            "the clock",
+            format!(
+                "the machine's is {} s away from the tenant's (the broker goes by the tenant's; logs and other \
+                 programs do not)",
+                skew.as_secs()
+            ),
+            "set up time synchronisation (chrony, systemd-timesyncd)",
+        );
+    } else {
+        let width = clock.quality().width.as_secs_f64();
+        findings.well(format!("the clock agrees with the tenant's, which tells it to within {width:.1} s"));
     }
 }
 

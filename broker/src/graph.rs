@@ -32,9 +32,11 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+use budget::Priority;
+use call::Call;
 use wire::Place;
 
-pub use call::{Meter, Wire, Witness};
+pub use call::{Meter, Wire};
 pub use credential::{
     Application, Certificate, Credential, CredentialError, FederatedToken, FederatedTokenError,
     ManagedIdentity, Proof, Source,
@@ -161,9 +163,11 @@ impl Graph {
         self.line.meter()
     }
 
-    /// The last `Date` that Graph or the token endpoint sent, and what time it was here.
-    pub fn witness(&self) -> Option<Witness> {
-        self.line.witness()
+    /// Asks for the sake of the `Date` of the answer, which the clock hears, whatever else it says.
+    pub async fn ask_the_time(&self) {
+        // One row of what every broker may read. Among the confirmations: without the time nothing is granted.
+        let url = self.line.root.first_of_roles("roleDefinitions");
+        let _ = self.line.send(Call::read("time", Priority::Confirm, url)).await;
     }
 
     /// Whether the broker may do what these targets need: for `elevated doctor`.

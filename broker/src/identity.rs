@@ -16,6 +16,7 @@ use elevate_core::names::Principal;
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::Verifier;
+use crate::ports::clock::Assurance;
 use crate::ports::verifier::{Caller, Challenge, TokenRefusal, VerifiedProof, Wanted};
 use challenge::Seal;
 use json::Object;
@@ -50,7 +51,7 @@ impl Identity {
     /// # Errors
     /// A setting that could not work.
     pub fn new(settings: Settings) -> Result<Self, SettingsFault> {
-        let source = keys::source::Web::new(settings.http.clone());
+        let source = keys::source::Web::new(settings.http.clone(), settings.clock.clone());
         Self::reading(settings, Box::new(source))
     }
 
@@ -89,6 +90,13 @@ impl Identity {
         self.keys.check().await
     }
 
+    fn knows_the_time(&self) -> Result<(), TokenRefusal> {
+        match self.settings.clock.assurance() {
+            Assurance::Unwitnessed => Err(TokenRefusal::TimeUnsure),
+            Assurance::Doubted | Assurance::Witnessed { .. } => Ok(()),
+        }
+    }
+
     /// The claims of a token that the tenant signed.
     async fn signed(
         &self,
@@ -109,6 +117,7 @@ impl Identity {
 #[async_trait]
 impl Verifier for Identity {
     async fn caller(&self, bearer: &str) -> Result<Caller, TokenRefusal> {
+        self.knows_the_time()?;
         let claims = self.signed(bearer, Kind::Access, TokenRefusal::Invalid).await?;
         access::caller(&claims, &self.settings, self.settings.clock.now())
             .map_err(|fault| TokenRefusal::Invalid(format!("the {} {fault}", Kind::Access.as_str())))
@@ -119,6 +128,7 @@ impl Verifier for Identity {
     }
 
     async fn proof(&self, proof: &str, wanted: &Wanted<'_>) -> Result<VerifiedProof, TokenRefusal> {
+        self.knows_the_time()?;
         let claims = self.signed(proof, Kind::Id, TokenRefusal::NotAProof).await?;
         // The time is taken after the keys were had: waiting for them must not make a proof fresher.
         let now = self.settings.clock.now();

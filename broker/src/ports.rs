@@ -11,7 +11,7 @@ pub mod journal;
 pub mod notifier;
 pub mod verifier;
 
-pub use clock::Clock;
+pub use clock::{Clock, TimeKeeper};
 pub use directory::Directory;
 pub use journal::Journal;
 pub use notifier::{Bookmark, Notifier};

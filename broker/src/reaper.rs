@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use elevate_core::due;
 use elevate_core::names::ActivationId;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use crate::ports::clock::Mark;
 use crate::ports::journal::StoreFault;
-use crate::workflow::{Next, Workflow};
+use crate::workflow::{Next, Ports, Workflow};
 
 /// How many activations are settled at one moment. Each waits for Graph most of the time; one that
 /// never gets an answer keeps one of these places for a call's deadline, and then waits its turn.
@@ -32,6 +35,13 @@ const SWEEPS_AT_ONCE: usize = 64;
 
 /// How long something rests that may be due and may be not.
 const UNSURE_PAUSE: SignedDuration = SignedDuration::from_millis(100);
+
+/// How long very many that come due at one moment wait for a second witness of the time. It delays an end by
+/// no more, and cancels none.
+const GUARDED_FOR: Duration = Duration::from_secs(60);
+
+/// How soon it is looked again whether the time was confirmed.
+const GUARD_GLANCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// Asks the reaper to settle what is due, and to say when it has.
 #[derive(Debug, Clone)]
@@ -67,13 +77,25 @@ pub struct Reaper {
     asked: mpsc::Receiver<oneshot::Sender<Round>>,
     settling: JoinSet<Result<(ActivationId, Next), StoreFault>>,
     in_hand: BTreeSet<ActivationId>,
+    guard: Guard,
+}
+
+/// Whether so many came due at one moment that the time itself is in doubt.
+#[derive(Debug)]
+struct Guard {
+    /// Until then everything due was taken up.
+    calm_until: Timestamp,
+    /// Since when what came due after is held back.
+    since: Option<Mark>,
 }
 
 impl Reaper {
     /// A reaper, and how to ask it.
     pub fn new(workflow: Arc<Workflow>) -> (Self, Sweeper) {
         let (ask, asked) = mpsc::channel(16);
-        let reaper = Self { workflow, asked, settling: JoinSet::new(), in_hand: BTreeSet::new() };
+        // What waits for nothing is due since ever; what has its hour may not have come.
+        let guard = Guard { calm_until: Timestamp::UNIX_EPOCH, since: None };
+        let reaper = Self { workflow, asked, settling: JoinSet::new(), in_hand: BTreeSet::new(), guard };
         (reaper, Sweeper { ask })
     }
 
@@ -119,9 +141,10 @@ impl Reaper {
     async fn take_up(&mut self) -> Result<Timestamp, StoreFault> {
         let journal = &self.workflow.ports().journal;
         let now = self.workflow.ports().clock.now();
+        let until = self.guard.until(&self.workflow, now.latest()).await?;
         let mut after = None;
         while self.in_hand.len() < AT_ONCE {
-            let due = journal.due(now.latest(), after, AT_ONCE).await?;
+            let due = journal.due(until, after, AT_ONCE).await?;
             let Some(last) = due.last() else { break };
             after = Some(*last);
             for (_, id) in due {
@@ -131,7 +154,8 @@ impl Reaper {
                 }
             }
         }
-        let longest = now.latest().checked_add(LONGEST_SLEEP).unwrap_or(now.latest());
+        let nap = if self.guard.since.is_some() { GUARD_GLANCE } else { LONGEST_SLEEP };
+        let longest = now.latest().checked_add(nap).unwrap_or(now.latest());
         Ok(journal.next_due(now.latest()).await?.map_or(longest, |next| next.min(longest)))
     }
 
@@ -174,6 +198,40 @@ impl Reaper {
             // A bug of ours. The record is whole, and only a fresh start is sure to read it right.
             Err(panicked) => Err(StoreFault(format!("settling ended in disorder: {panicked}"))),
         }
+    }
+}
+
+impl Guard {
+    /// Up to when what is due may be taken up now.
+    async fn until(&mut self, workflow: &Workflow, now: Timestamp) -> Result<Timestamp, StoreFault> {
+        let Ports { journal, clock, .. } = workflow.ports();
+        if clock.assurance().is_corroborated() {
+            return Ok(self.calm(now));
+        }
+        let live = journal.census().await?.into_iter().map(|(_, count)| count).sum();
+        // More would not be taken up at one moment either way.
+        let behind = (self.calm_until, ActivationId::from_uuid(Uuid::max()));
+        let most = usize::try_from(live / 5).unwrap_or(usize::MAX).saturating_add(26);
+        let due = journal.due(now, Some(behind), most).await?.len();
+        if !due::is_mass(u64::try_from(due).unwrap_or(u64::MAX), live) {
+            return Ok(self.calm(now));
+        }
+        let since = *self.since.get_or_insert_with(|| {
+            tracing::error!(
+                due,
+                live,
+                "very many roles are to end at one moment, and the time was not said twice; \
+                they wait for a second witness, a minute at most"
+            );
+            clock.mark()
+        });
+        if clock.mark().since(since) < GUARDED_FOR { Ok(self.calm_until) } else { Ok(self.calm(now)) }
+    }
+
+    const fn calm(&mut self, now: Timestamp) -> Timestamp {
+        self.since = None;
+        self.calm_until = now;
+        now
     }
 }
 

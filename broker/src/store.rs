@@ -45,6 +45,7 @@ pub mod memory;
 mod opening;
 mod operate;
 mod record;
+mod time;
 mod tree;
 mod writer;
 

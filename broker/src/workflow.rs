@@ -17,9 +17,10 @@ use elevate_core::policy::{Policy, PolicyVersion};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, broadcast};
 
+use crate::ports::clock::Assurance;
 use crate::ports::directory::Unreachable;
 use crate::ports::journal::{AppendError, Note, Recorded, StoreFault};
-use crate::ports::verifier::{AppRole, Caller, CallerKind};
+use crate::ports::verifier::{AppRole, Caller, CallerKind, TokenRefusal};
 use crate::ports::{Clock, Directory, Journal, Verifier};
 
 mod ask;
@@ -39,7 +40,7 @@ mod tally;
 mod throttle;
 
 pub use ask::{Prepared, Wish};
-pub use decide::{ToApprove, Yes};
+pub use decide::Yes;
 pub use explain::{Approvers, Explained, Obstacle};
 pub use hold::Hold;
 pub use ids::Ids;
@@ -202,7 +203,14 @@ impl Workflow {
     }
 
     fn accepting(&self) -> Result<(), Refusal> {
-        if self.draining.load(Ordering::SeqCst) { Err(Refusal::Draining) } else { Ok(()) }
+        if self.draining.load(Ordering::SeqCst) {
+            return Err(Refusal::Draining);
+        }
+        match self.ports.clock.assurance() {
+            Assurance::Unwitnessed => Err(TokenRefusal::TimeUnsure.into()),
+            Assurance::Doubted => Err(Refusal::TimeDoubted),
+            Assurance::Witnessed { .. } => Ok(()),
+        }
     }
 
     /// Which of `groups` the principal is in, now.

@@ -16,7 +16,6 @@ mod failures;
 mod forms;
 mod history;
 mod login;
-mod narrowing;
 mod picker;
 mod policy;
 mod profiles;

@@ -3,7 +3,6 @@
 mod cli;
 mod crash;
 mod credentials;
-mod deciding;
 mod documents;
 mod emergencies;
 mod expiry;

@@ -60,6 +60,12 @@ pub enum Due {
 /// approved for this morning is not granted tonight because the directory was out of reach.
 pub const START_GRACE: SignedDuration = SignedDuration::from_hours(1);
 
+/// Whether so many of the live ones come due at one moment that the time itself is to be doubted: more than a
+/// fifth of them, and more than 25.
+pub const fn is_mass(due: u64, live: u64) -> bool {
+    due > 25 && due > live / 5
+}
+
 /// The longest wait between two tries.
 pub const RETRY_MAX: SignedDuration = SignedDuration::from_secs(60);
 

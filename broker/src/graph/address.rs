@@ -23,6 +23,11 @@ impl Root {
         self.at(&[a, b, collection])
     }
 
+    /// Its first row, by id alone.
+    pub(super) fn first_of_roles(&self, collection: &str) -> Url {
+        asking(self.roles(collection), "$top=1&$select=id")
+    }
+
     /// The collection, as far as it concerns one principal.
     ///
     /// The role and the scope are matched here and not by Graph: all three collections filter by

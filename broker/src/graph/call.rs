@@ -43,15 +43,6 @@ pub struct Meter {
     pub paused: Duration,
 }
 
-/// A `Date` header of an authenticated reply, and what time it was here when it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Witness {
-    /// What they said; it is exact to a second.
-    pub said: Timestamp,
-    /// What the broker's clock said.
-    pub here: Now,
-}
-
 /// What is to be asked.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -201,7 +192,6 @@ pub(super) struct Line {
     budget: Budget,
     deadline: Duration,
     tally: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
-    witness: Mutex<Option<Witness>>,
 }
 
 impl Line {
@@ -220,7 +210,6 @@ impl Line {
             wire,
             clock,
             tally: Mutex::default(),
-            witness: Mutex::default(),
         }
     }
 
@@ -268,14 +257,6 @@ impl Line {
         }
     }
 
-    pub(super) fn witness(&self) -> Option<Witness> {
-        let here = *self.witness.lock().unwrap_or_else(PoisonError::into_inner);
-        match (here, self.tokens.witness()) {
-            (Some(a), Some(b)) => Some(if b.said > a.said { b } else { a }),
-            (a, b) => a.or(b),
-        }
-    }
-
     async fn send_uncounted(&self, call: &Call) -> Result<Body, Fault> {
         let _place = self.budget.enter(call.priority, call.cost, self.deadline).await.map_err(|after| {
             Fault::Unclear { reason: "the budget of calls to Graph is spent".to_owned(), after: Some(after) }
@@ -319,12 +300,13 @@ impl Line {
         } else if call.method == Method::POST {
             request = request.header(http::header::CONTENT_LENGTH, 0);
         }
+        let asked = self.clock.mark();
         let response = sent(&*self.wire, request).await.map_err(|reason| {
             tracing::warn!(kind = call.kind, client_request_id, reason, "no answer from graph");
             Fault::unclear(format!("Graph: {reason}"))
         })?;
-        if let Some(witness) = heard(response.headers(), self.clock.now()) {
-            *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some(witness);
+        if let Some(said) = date(response.headers()) {
+            self.clock.heard(said, asked);
         }
         let status = response.status().as_u16();
         let request_id = plain(response.headers(), "request-id");
@@ -392,15 +374,14 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Now) -> Option<Duration> {
     }
     let moment = http_date(text)?;
     // By the sender's own clock where it tells the time.
-    let sent = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
+    let sent = date(headers);
     let wait = moment.duration_since(sent.unwrap_or(now.earliest()));
     Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
 }
 
 /// The `Date` of a reply.
-pub(super) fn heard(headers: &HeaderMap, here: Now) -> Option<Witness> {
-    let said = http_date(headers.get(DATE)?.to_str().ok()?)?;
-    Some(Witness { said, here })
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
 /// The body, as far as it is not too long.

@@ -14,8 +14,8 @@ pub(super) use federated::AUDIENCE;
 pub use federated::{FederatedToken, FederatedTokenError};
 pub use managed::{ManagedIdentity, Source};
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use elevate_core::due::Now;
@@ -28,7 +28,7 @@ use uuid::Uuid;
 use self::explained::explained;
 use super::Settings;
 use super::budget::LONGEST_PAUSE;
-use super::call::{Fault, Wire, Witness, broken, heard, retry_after, sent, whole};
+use super::call::{Fault, Wire, broken, date, retry_after, sent, whole};
 use super::wire::{TokenAnswer, TokenProblem};
 use crate::ports::Clock;
 
@@ -109,7 +109,6 @@ pub(super) struct Tokens {
     clock: Arc<dyn Clock>,
     fetches: AtomicU64,
     kept: tokio::sync::Mutex<Kept>,
-    witness: Mutex<Option<Witness>>,
 }
 
 #[derive(Debug, Default)]
@@ -146,16 +145,11 @@ impl Tokens {
             clock,
             fetches: AtomicU64::new(0),
             kept: tokio::sync::Mutex::default(),
-            witness: Mutex::default(),
         }
     }
 
     pub(super) const fn credential(&self) -> &Credential {
         &self.credential
-    }
-
-    pub(super) fn witness(&self) -> Option<Witness> {
-        *self.witness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The token there is, or a fresh one.
@@ -245,12 +239,13 @@ impl Tokens {
             form.push(("client_assertion", assertion.expose_secret()));
         }
         let request = self.http.post(token_endpoint.clone()).timeout(self.deadline).form(&form);
+        let asked = self.clock.mark();
         let response = sent(&*self.wire, request).await.map_err(|reason| {
             tracing::warn!(reason, "no answer from the token endpoint");
             Fault::unclear(format!("the token endpoint: {reason}"))
         })?;
-        if let Some(witness) = heard(response.headers(), self.clock.now()) {
-            *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some(witness);
+        if let Some(said) = date(response.headers()) {
+            self.clock.heard(said, asked);
         }
         let status = response.status().as_u16();
         let after = retry_after(response.headers(), self.clock.now());

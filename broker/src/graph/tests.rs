@@ -22,6 +22,7 @@ use url::Url;
 
 use super::{Application, Credential, Graph, Proof, Settings};
 use crate::ports::Clock;
+use crate::ports::clock::Mark;
 use crate::ports::directory::{GrantPermit, RevokePermit};
 use crate::ports::journal::Recorded;
 
@@ -52,11 +53,16 @@ fn at(seconds: i64) -> Timestamp {
 
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
-pub(super) struct ManualClock(watch::Sender<Timestamp>);
+pub(super) struct ManualClock(watch::Sender<Timestamp>, Mutex<Vec<Timestamp>>);
 
 impl ManualClock {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(watch::Sender::new(at(0))))
+        Arc::new(Self(watch::Sender::new(at(0)), Mutex::default()))
+    }
+
+    /// What witnesses said.
+    pub(super) fn heard_of(&self) -> Vec<Timestamp> {
+        self.1.lock().unwrap().clone()
     }
 
     pub(super) fn advance(&self, seconds: i64) {
@@ -72,6 +78,11 @@ impl Clock for ManualClock {
 
     async fn sleep_until(&self, moment: Timestamp) {
         let _ = self.0.subscribe().wait_for(|now| *now >= moment).await;
+    }
+
+    fn heard(&self, said: Timestamp, asked: Mark) {
+        assert!(asked <= self.mark());
+        self.1.lock().unwrap().push(said);
     }
 }
 

@@ -62,7 +62,9 @@ pub(super) fn from(refusal: &Refusal) -> Status {
         Refusal::Unreachable(unreachable) => {
             details.set_retry_info(Some(unreachable.after.unwrap_or(Duration::from_secs(5))));
         }
-        Refusal::Token(TokenRefusal::Unreachable { .. }) | Refusal::Draining => {
+        Refusal::Token(TokenRefusal::Unreachable { .. } | TokenRefusal::TimeUnsure)
+        | Refusal::TimeDoubted
+        | Refusal::Draining => {
             details.set_retry_info(Some(Duration::from_secs(5)));
         }
         _ => {}
@@ -91,9 +93,10 @@ const fn code(refusal: &Refusal) -> Code {
         | Refusal::Approval(ApprovalRefusal::NotNarrower(_)) => Code::InvalidArgument,
         Refusal::Rule(policy::Refusal::NotOffered { .. }) | Refusal::ActivationNotFound => Code::NotFound,
         Refusal::Token(TokenRefusal::Invalid(_)) => Code::Unauthenticated,
-        Refusal::Token(TokenRefusal::Unreachable { .. }) | Refusal::Unreachable(_) | Refusal::Draining => {
-            Code::Unavailable
-        }
+        Refusal::Token(TokenRefusal::Unreachable { .. } | TokenRefusal::TimeUnsure)
+        | Refusal::Unreachable(_)
+        | Refusal::TimeDoubted
+        | Refusal::Draining => Code::Unavailable,
         Refusal::Token(
             TokenRefusal::NotAProof(_)
             | TokenRefusal::Foreign
@@ -114,10 +117,7 @@ const fn code(refusal: &Refusal) -> Code {
         | Refusal::WrongState { .. }
         | Refusal::NoPolicy
         | Refusal::NoProposal => Code::FailedPrecondition,
-        Refusal::Changed(_)
-        | Refusal::Approval(ApprovalRefusal::LessIsLeft(_))
-        | Refusal::PolicyMoved { .. }
-        | Refusal::Contended => Code::Aborted,
+        Refusal::Changed(_) | Refusal::PolicyMoved { .. } | Refusal::Contended => Code::Aborted,
         Refusal::Store(_) => Code::Internal,
     }
 }

@@ -23,6 +23,7 @@ use url::Url;
 
 use super::keys::source::Source;
 use super::{Identity, KeyFault, Settings};
+use crate::ports::clock::Assurance;
 use crate::ports::verifier::{Caller, TokenRefusal, Wanted};
 use crate::ports::{Clock, Verifier as _};
 
@@ -50,9 +51,15 @@ static EC: LazyLock<EcdsaKeyPair> =
 struct Hands {
     now: Mutex<Now>,
     moved: Notify,
+    assurance: Mutex<Assurance>,
 }
 
 impl Hands {
+    fn new() -> Arc<Self> {
+        let assurance = Mutex::new(Assurance::Witnessed { corroborated: true });
+        Arc::new(Self { now: Mutex::new(Now::exactly(at(0))), moved: Notify::new(), assurance })
+    }
+
     /// Seconds after the start, surely.
     fn set(&self, seconds: i64) {
         self.set_between(seconds, seconds);
@@ -75,6 +82,10 @@ impl Clock for Hands {
         if self.now().latest() < moment {
             moved.await;
         }
+    }
+
+    fn assurance(&self) -> Assurance {
+        *self.assurance.lock().unwrap()
     }
 }
 
@@ -134,7 +145,7 @@ impl House {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let clock = Arc::new(Hands { now: Mutex::new(Now::exactly(at(0))), moved: Notify::new() });
+        let clock = Hands::new();
         let tenant = Arc::new(Published::default());
         let mut settings = settings(clock.clone());
         change(&mut settings);

@@ -148,6 +148,9 @@ pub enum TokenRefusal {
         /// What does not fit.
         why: String,
     },
+    /// Nobody outside has said yet what time it is, so nothing can be said of a token's time either.
+    #[error("the broker has not yet heard from the tenant what time it is; try again in a moment")]
+    TimeUnsure,
     /// The tenant's keys could not be had, and none are kept.
     #[error("the tenant's signing keys cannot be read: {why}; try again, and tell your operator if it stays")]
     Unreachable {
@@ -166,6 +169,7 @@ impl TokenRefusal {
             Self::Stale { .. } => "PROOF_STALE",
             Self::Weak { .. } => "PROOF_WEAK",
             Self::Unbound { .. } => "PROOF_UNBOUND",
+            Self::TimeUnsure => "TIME_UNSURE",
             Self::Unreachable { .. } => "TENANT_UNREACHABLE",
         }
     }

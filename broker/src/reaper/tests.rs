@@ -1,6 +1,7 @@
 //! When it wakes, what it waits for, and how it ends.
 
 use super::*;
+use crate::ports::clock::Assurance;
 use crate::workflow::tests::world::*;
 
 type Ran = tokio::task::JoinHandle<Result<(), StoreFault>>;
@@ -200,6 +201,72 @@ async fn rounds_come_every_five_minutes_and_sooner_when_something_is_open() {
     assert_eq!(rounds(2).await, 2);
     world.clock.forward(45);
     assert_eq!(rounds(3).await, 3);
+    stop.cancel();
+    ran.await.unwrap().unwrap();
+}
+
+/// So many hold a role that ends at one moment, and the reaper that sees them first.
+async fn many(count: u64) -> (Arc<World>, Vec<ActivationId>, CancellationToken, Ran) {
+    let world = Arc::new(World::new().await);
+    let mut ids = Vec::new();
+    for n in 100..100 + count {
+        world.directory.put_in(object(n), object(STAFF));
+        ids.push(world.held(n, "reader").await);
+    }
+    world.clock.is_vouched_for(Assurance::Witnessed { corroborated: false });
+    world.clock.forward(3600);
+    let (reaper, _sweeper) = Reaper::new(Arc::clone(&world.workflow));
+    let stop = CancellationToken::new();
+    let ran = tokio::spawn(reaper.run(stop.clone()));
+    (world, ids, stop, ran)
+}
+
+async fn closed(world: &World, ids: &[ActivationId]) -> usize {
+    let mut closed = 0;
+    for id in ids {
+        closed += usize::from(world.word(*id).await == "closed");
+    }
+    closed
+}
+
+#[tokio::test]
+async fn very_many_ends_at_one_moment_wait_for_a_second_witness_and_nothing_else_does() {
+    let (world, ids, stop, ran) = many(30).await;
+    // Somebody who gives theirs back does not wait.
+    world.workflow.deactivate(&person(100), ids[0]).await.unwrap();
+    world.reaches(ids[0], "closed").await;
+    assert_eq!(closed(&world, &ids).await, 1);
+    world.clock.is_vouched_for(Assurance::Witnessed { corroborated: true });
+    for id in &ids {
+        world.reaches(*id, "closed").await;
+    }
+    stop.cancel();
+    ran.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn without_a_second_witness_they_wait_for_a_minute_and_no_longer() {
+    let (world, ids, stop, ran) = many(30).await;
+    world.workflow.deactivate(&person(100), ids[0]).await.unwrap();
+    world.reaches(ids[0], "closed").await;
+    world.clock.forward(59);
+    world.workflow.deactivate(&person(101), ids[1]).await.unwrap();
+    world.reaches(ids[1], "closed").await;
+    assert_eq!(closed(&world, &ids).await, 2);
+    world.clock.forward(1);
+    for id in &ids {
+        world.reaches(*id, "closed").await;
+    }
+    stop.cancel();
+    ran.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_few_ends_wait_for_nobody() {
+    let (world, ids, stop, ran) = many(25).await;
+    for id in &ids {
+        world.reaches(*id, "closed").await;
+    }
     stop.cancel();
     ran.await.unwrap().unwrap();
 }

@@ -17,7 +17,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::Store;
-use super::disk::{self, Disk as _, Kernel};
+use super::disk;
 use crate::ports::Bookmark;
 use crate::ports::journal::Position;
 use crate::ports::notifier::{Cursor, Kept, Unkept};
@@ -56,13 +56,8 @@ pub(super) fn find(folder: &Path) -> Kept {
 
 /// Puts it there, whole or not at all, and returns when it is durable.
 pub(super) fn write(folder: &Path, cursor: Cursor) -> io::Result<()> {
-    let [name, new] = FILES.map(|name| folder.join(name));
-    let file = disk::open_file(&new)?;
-    file.set_len(0)?;
-    Kernel.write(&file, text(cursor).as_bytes(), 0)?;
-    Kernel.sync(&file)?;
-    fs::rename(&new, &name)?;
-    disk::sync_folder(folder)
+    let [name, _] = FILES;
+    disk::replace_file(folder, name, text(cursor).as_bytes())
 }
 
 /// Takes it away, where it is of a record that is no more.

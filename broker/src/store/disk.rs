@@ -48,6 +48,18 @@ pub(super) fn open_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
+/// Puts a small file into a folder, whole or not at all, and returns when it is durable. It is written as
+/// `{name}.new` first.
+pub(super) fn replace_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let (new, name) = (folder.join(format!("{name}.new")), folder.join(name));
+    let file = open_file(&new)?;
+    file.set_len(0)?;
+    Kernel.write(&file, bytes, 0)?;
+    Kernel.sync(&file)?;
+    std::fs::rename(&new, &name)?;
+    sync_folder(folder)
+}
+
 /// What a folder holds, by name; nothing when it is not there.
 pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, OpenError> {
     let failed = |error| OpenError::io("list", folder, error);

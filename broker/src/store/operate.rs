@@ -7,7 +7,6 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::anchor::{self, Anchor};
-use super::bookmark;
 use super::disk::{self, Disk as _, Kernel};
 use super::guard;
 use super::index::{Applied, Index};
@@ -15,6 +14,7 @@ use super::log::{self, Log, Segments};
 use super::opening::{self, Limits, OpenError, Parts};
 use super::record;
 use super::tree::Tree;
+use super::{bookmark, time};
 use crate::ports::notifier::Kept;
 
 mod report;
@@ -143,7 +143,8 @@ pub fn restore(backup: &Path, folder: &Path, rollback: Rollback) -> Result<Resto
     disk::make_folder(folder)?;
     let _lock = guard::lock(folder)?;
     let [told, told_new] = bookmark::FILES;
-    refuse_unless_empty(folder, &["anchor.0", "anchor.1", "lock", told, told_new])?;
+    let [time, time_new] = time::FILES;
+    refuse_unless_empty(folder, &["anchor.0", "anchor.1", "lock", told, told_new, time, time_new])?;
     let before = Anchor::find(folder)?.newest;
     let mut rolled_back_from = None;
     if let Some(before) = &before {

@@ -118,6 +118,11 @@ pub enum Refusal {
     /// The directory cannot be asked.
     #[error("{0}; nothing was changed, try again in a moment")]
     Unreachable(#[from] Unreachable),
+    /// The time is in doubt.
+    #[error(
+        "the tenant says another time than the broker kept, and it grants nothing until that is settled; try again in a minute"
+    )]
+    TimeDoubted,
     /// The broker is shutting down.
     #[error("the broker is shutting down; try again in a moment")]
     Draining,
@@ -150,7 +155,7 @@ impl Refusal {
             Self::AssignedElsewhere => "ASSIGNED_ELSEWHERE",
             Self::ActivationNotFound => "ACTIVATION_NOT_FOUND",
             Self::WrongState { .. } => "WRONG_STATE",
-            Self::Changed(_) | Self::Approval(ApprovalRefusal::LessIsLeft(_)) => "REQUEST_CHANGED",
+            Self::Changed(_) => "REQUEST_CHANGED",
             Self::ReviewOpen { .. } => "REVIEW_OPEN",
             Self::OwnReview => "OWN_REVIEW",
             Self::NoPolicy => "NO_POLICY",
@@ -162,6 +167,7 @@ impl Refusal {
             Self::PeopleOnly => "PEOPLE_ONLY",
             Self::Contended => "CONTENDED",
             Self::Unreachable(_) => "DIRECTORY_UNREACHABLE",
+            Self::TimeDoubted => "TIME_UNSURE",
             Self::Draining => "DRAINING",
             Self::Store(_) => "INTERNAL",
         }

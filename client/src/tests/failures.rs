@@ -32,6 +32,7 @@ async fn every_reason_of_the_contract_has_its_exit_code() {
         (Code::Aborted, "CONTENDED", 6),
         (Code::ResourceExhausted, "TOO_MANY", 7),
         (Code::Unavailable, "TENANT_UNREACHABLE", 7),
+        (Code::Unavailable, "TIME_UNSURE", 7),
         (Code::Unavailable, "DRAINING", 7),
         (Code::DeadlineExceeded, "", 7),
         (Code::Internal, "INTERNAL", 1),

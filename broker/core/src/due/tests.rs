@@ -89,6 +89,22 @@ fn tries_come_back_later_and_later_but_always_within_a_minute() {
     assert!(last >= SignedDuration::from_secs(45), "{last:?}");
 }
 
+#[test]
+fn very_many_is_more_than_a_fifth_and_more_than_twenty_five() {
+    for (due, live, mass) in [
+        (0, 0, false),
+        (25, 25, false),
+        (26, 26, true),
+        (26, 129, true),
+        (26, 130, false),
+        (27, 130, true),
+        (200, 1000, false),
+        (201, 1000, true),
+    ] {
+        assert_eq!(is_mass(due, live), mass, "{due} of {live}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

@@ -141,9 +141,9 @@ async fn what_graph_told_to_wait_is_not_asked_before() {
 }
 
 #[tokio::test]
-async fn the_meter_and_the_witness_can_be_read() {
+async fn the_clock_hears_when_graph_answered_and_the_meter_can_be_read() {
     let Bench { stub, clock, graph } = bench().await;
-    assert_eq!(graph.witness(), None);
+    assert_eq!(clock.heard_of(), []);
     let left = graph.meter().writes_left;
     stub.expect("POST roleAssignments", problem(403, "x"))
         .expect(list(), nothing().with("date", "Fri, 10 Apr 2026 00:00:07 GMT"))
@@ -151,9 +151,9 @@ async fn the_meter_and_the_witness_can_be_read() {
     graph.grant(&first_try(Way::Assignment)).await;
     clock.advance(0);
     let _ = graph.look(slot().principal, &target(Way::Assignment)).await;
-    assert_eq!(graph.witness().map(|witness| witness.said), Some(at(7)));
+    assert_eq!(clock.heard_of(), [at(7)]);
     let _ = graph.look(slot().principal, &target(Way::Assignment)).await;
-    assert_eq!(graph.witness().map(|witness| witness.said), Some(at(7)), "no reply says nothing");
+    assert_eq!(clock.heard_of(), [at(7)], "no reply says nothing");
     let meter = graph.meter();
     assert_eq!(
         meter.calls,

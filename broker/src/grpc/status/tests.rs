@@ -42,6 +42,8 @@ fn every() -> Vec<(Refusal, Code, &'static str)> {
         (TokenRefusal::Stale { allowed: word() }.into(), Code::PermissionDenied, "PROOF_STALE"),
         (TokenRefusal::Weak { wanted: word() }.into(), Code::PermissionDenied, "PROOF_WEAK"),
         (TokenRefusal::Unbound { why: word() }.into(), Code::PermissionDenied, "PROOF_UNBOUND"),
+        (TokenRefusal::TimeUnsure.into(), Code::Unavailable, "TIME_UNSURE"),
+        (Refusal::TimeDoubted, Code::Unavailable, "TIME_UNSURE"),
         (TokenRefusal::Unreachable { why: word() }.into(), Code::Unavailable, "TENANT_UNREACHABLE"),
         (Refusal::ProofUsed, Code::PermissionDenied, "PROOF_USED"),
         (Refusal::OwnReview, Code::PermissionDenied, "OWN_REVIEW"),

@@ -1,12 +1,15 @@
 //! How the tenant's documents come in: one bounded read over TLS.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use url::Url;
 
 use super::KeyFault;
+use crate::ports::Clock;
 
 /// The longest wait for one document.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,11 +25,14 @@ pub(in crate::identity) trait Source: Send + Sync + std::fmt::Debug {
 
 /// The tenant itself.
 #[derive(Debug)]
-pub(in crate::identity) struct Web(reqwest::Client);
+pub(in crate::identity) struct Web {
+    client: reqwest::Client,
+    clock: Arc<dyn Clock>,
+}
 
 impl Web {
-    pub(in crate::identity) const fn new(client: reqwest::Client) -> Self {
-        Self(client)
+    pub(in crate::identity) const fn new(client: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
+        Self { client, clock }
     }
 }
 
@@ -36,13 +42,18 @@ impl Source for Web {
         let refused = |why: String| KeyFault::new(format!("`{address}` {why}"));
         let failed =
             |error: reqwest::Error| refused(format!("cannot be read ({})", causes(&error.without_url())));
-        let mut response = self.0.get(address.clone()).timeout(READ_TIMEOUT).send().await.map_err(failed)?;
+        let asked = self.clock.mark();
+        let request = self.client.get(address.clone()).timeout(READ_TIMEOUT);
+        let mut response = request.send().await.map_err(failed)?;
         // The client is told not to follow redirects; what came from elsewhere is not believed anyway.
         if response.url() != address {
             return Err(refused("led elsewhere".to_owned()));
         }
         if response.status() != reqwest::StatusCode::OK {
             return Err(refused(format!("answered {}", response.status().as_u16())));
+        }
+        if let Some(said) = date(response.headers()) {
+            self.clock.heard(said, asked);
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -53,6 +64,12 @@ impl Source for Web {
         }
         Ok(body)
     }
+}
+
+/// When the tenant says it answered: RFC 9110, section 6.6.1.
+fn date(headers: &http::HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(http::header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
 }
 
 /// What went wrong and why: the library's own first line never says.

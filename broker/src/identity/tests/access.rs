@@ -194,3 +194,20 @@ async fn another_provider_may_call_its_claims_otherwise() {
     assert_eq!(house.caller(&changed(access(), &renamed)).await.unwrap().principal, ann());
     assert!(house.caller(&access()).await.is_err());
 }
+
+#[tokio::test]
+async fn nobody_is_known_before_the_time_is() {
+    let house = House::new();
+    for (assurance, known) in [
+        (Assurance::Unwitnessed, false),
+        // The time that is carried on still serves to look, to deny and to give back.
+        (Assurance::Doubted, true),
+        (Assurance::Witnessed { corroborated: false }, true),
+    ] {
+        *house.clock.assurance.lock().unwrap() = assurance;
+        match house.caller(&access()).await {
+            Ok(_) => assert!(known, "{assurance:?}"),
+            Err(refusal) => assert_eq!((refusal.reason(), known), ("TIME_UNSURE", false)),
+        }
+    }
+}

@@ -322,7 +322,7 @@ async fn keys_come_only_from_where_the_issuer_is() {
 
 #[test]
 fn settings_that_cannot_work_are_refused() {
-    let clock = Arc::new(Hands { now: Mutex::new(Now::exactly(at(0))), moved: Notify::new() });
+    let clock = Hands::new();
     let change: [fn(&mut Settings); 9] = [
         |settings| settings.issuer = "http://login.example/v2.0".to_owned(),
         |settings| settings.issuer = "login.example".to_owned(),

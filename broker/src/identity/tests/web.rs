@@ -8,6 +8,24 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::super::keys::source::{BODY_MAX, Web};
 use super::*;
+use crate::ports::clock::Mark;
+
+/// A clock that only listens.
+#[derive(Debug, Default)]
+struct Ear(Mutex<Vec<Timestamp>>);
+
+#[async_trait]
+impl Clock for Ear {
+    fn now(&self) -> Now {
+        Now::exactly(at(0))
+    }
+
+    async fn sleep_until(&self, _: Timestamp) {}
+
+    fn heard(&self, said: Timestamp, _: Mark) {
+        self.0.lock().unwrap().push(said);
+    }
+}
 
 /// Answers every request of a connection with what its path says; returns its address and certificate.
 async fn serve() -> (String, String) {
@@ -33,7 +51,7 @@ async fn serve() -> (String, String) {
                 let head = String::from_utf8_lossy(&head[..read]).into_owned();
                 let answer = match head.split(' ').nth(1).unwrap_or_default() {
                     "/good" => {
-                        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}".to_owned()
+                        "HTTP/1.1 200 OK\r\nDate: Fri, 10 Apr 2026 00:00:07 GMT\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}".to_owned()
                     }
                     "/largest" => large(BODY_MAX),
                     "/larger" => large(BODY_MAX + 1),
@@ -59,16 +77,19 @@ fn large(size: usize) -> String {
 #[tokio::test]
 async fn one_document_is_read_over_tls_whole_bounded_and_from_where_it_was_asked() {
     let (address, certificate) = serve().await;
+    let ear = Arc::new(Ear::default());
+    let clock = || -> Arc<dyn Clock> { ear.clone() };
     let trusting = |redirects: reqwest::redirect::Policy| {
         let root = reqwest::Certificate::from_pem(certificate.as_bytes()).unwrap();
         let client = reqwest::Client::builder().tls_certs_only([root]).redirect(redirects);
-        Web::new(client.build().unwrap())
+        Web::new(client.build().unwrap(), clock())
     };
     let read =
         async |web: &Web, path: &str| web.read(&Url::parse(&format!("{address}{path}")).unwrap()).await;
 
     let web = trusting(reqwest::redirect::Policy::none());
     assert_eq!(read(&web, "/good").await.unwrap(), b"{}");
+    assert_eq!(*ear.0.lock().unwrap(), ["2026-04-10T00:00:07Z".parse().unwrap()], "the clock hears it");
     assert_eq!(read(&web, "/largest").await.unwrap().len(), BODY_MAX);
     for (path, reason) in [
         ("/larger", "larger than 256 KiB"),
@@ -83,7 +104,7 @@ async fn one_document_is_read_over_tls_whole_bounded_and_from_where_it_was_asked
     let following = trusting(reqwest::redirect::Policy::default());
     assert!(read(&following, "/elsewhere").await.unwrap_err().to_string().contains("led elsewhere"));
     // And one that does not know the certificate reads nothing.
-    let stranger = Web::new(reqwest::Client::new());
+    let stranger = Web::new(reqwest::Client::new(), clock());
     let fault = read(&stranger, "/good").await.unwrap_err().to_string();
     assert!(fault.contains("certificate"), "{fault}");
 }

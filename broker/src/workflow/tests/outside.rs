@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
 use super::world;
+use crate::ports::clock::Assurance;
 use crate::ports::directory::{
     Assignment, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit, Unreachable,
 };
@@ -23,16 +24,26 @@ use crate::ports::{Clock, Directory, Journal, Verifier};
 
 /// Time that stands still until somebody moves it.
 #[derive(Debug)]
-pub(crate) struct Hands(watch::Sender<Now>);
+pub(crate) struct Hands(watch::Sender<Now>, Mutex<Assurance>);
 
 impl Hands {
     pub(crate) fn at(moment: Timestamp) -> Self {
-        Self(watch::Sender::new(Now::exactly(moment)))
+        Self(
+            watch::Sender::new(Now::exactly(moment)),
+            Mutex::new(Assurance::Witnessed { corroborated: true }),
+        )
     }
 
     pub(crate) fn forward(&self, seconds: i64) {
         let step = jiff::SignedDuration::from_secs(seconds);
         self.0.send_modify(|now| *now = Now::between(now.earliest() + step, now.latest() + step));
+    }
+
+    /// From now on this is how far the time can be relied on.
+    pub(crate) fn is_vouched_for(&self, assurance: Assurance) {
+        *self.1.lock().unwrap() = assurance;
+        // Whoever waits for time to pass looks again.
+        self.0.send_modify(|_| {});
     }
 
     /// How many wait for time to pass.
@@ -62,6 +73,10 @@ impl Clock for Hands {
 
     async fn sleep_until(&self, moment: Timestamp) {
         let _ = self.0.subscribe().wait_for(|now| now.latest() >= moment).await;
+    }
+
+    fn assurance(&self) -> Assurance {
+        *self.1.lock().unwrap()
     }
 }
 
