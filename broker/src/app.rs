@@ -118,6 +118,7 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
 
     let ports = Ports {
         directory: Arc::clone(&graph) as _,
+        inventory: Arc::clone(&graph) as _,
         journal: Arc::clone(&store) as _,
         verifier: Arc::clone(&identity) as _,
         clock: Arc::clone(&clock),

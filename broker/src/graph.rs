@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use elevate_core::names::{DirectoryRole, ObjectId, Principal, Scope, Target, TenantId};
+use elevate_core::policy::import::Survey;
 use url::Url;
 
-use crate::ports::Clock;
 use crate::ports::directory::{
     Assignment, Directory, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit, Unreachable,
 };
+use crate::ports::{Clock, Inventory};
 
 mod absence;
 mod address;
@@ -27,6 +28,7 @@ mod doctor;
 mod people;
 mod pim;
 mod refusal;
+mod survey;
 mod wire;
 
 #[cfg(test)]
@@ -253,6 +255,13 @@ impl Directory for Graph {
 
     async fn scope_name(&self, scope: Scope) -> Option<String> {
         people::scope_name(&self.line, &self.names, scope).await
+    }
+}
+
+#[async_trait]
+impl Inventory for Graph {
+    async fn survey(&self) -> Result<Survey, Unreachable> {
+        survey::survey(&self.line, self.tenant).await
     }
 }
 

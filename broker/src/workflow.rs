@@ -21,13 +21,14 @@ use crate::ports::clock::Assurance;
 use crate::ports::directory::Unreachable;
 use crate::ports::journal::{AppendError, Note, Recorded, StoreFault};
 use crate::ports::verifier::{AppRole, Caller, CallerKind, TokenRefusal};
-use crate::ports::{Clock, Directory, Journal, Verifier};
+use crate::ports::{Clock, Directory, Inventory, Journal, Verifier};
 
 mod ask;
 mod decide;
 mod explain;
 mod hold;
 mod ids;
+mod import;
 mod locks;
 mod policies;
 mod reconcile;
@@ -55,6 +56,8 @@ pub use settle::Next;
 pub struct Ports {
     /// What holds assignments.
     pub directory: Arc<dyn Directory>,
+    /// What tells all of them at once.
+    pub inventory: Arc<dyn Inventory>,
     /// What remembers.
     pub journal: Arc<dyn Journal>,
     /// What knows tokens.

@@ -14,6 +14,7 @@ use crate::term::Term;
 mod approvers;
 mod decision;
 pub mod files;
+pub mod import;
 mod lint;
 mod protected;
 mod reach;
@@ -24,6 +25,7 @@ pub mod tier;
 
 pub use approvers::{Candidates, could_be_met};
 pub use decision::Decision;
+pub use import::import;
 pub use protected::touched;
 pub use reach::{Right, Shift, shifts};
 pub use test::{Test, Verdict};

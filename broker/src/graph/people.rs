@@ -138,6 +138,6 @@ async fn name_of(line: &Line, names: &Names, object: ObjectId, kinds: &[&str]) -
     Some(name)
 }
 
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
 }

@@ -69,6 +69,18 @@ impl Refusal {
         }
     }
 
+    /// For whoever asked for something to be read that the broker can do without.
+    pub(super) fn for_reading(&self) -> String {
+        let brief = self.brief();
+        if self.is("AadPremiumLicenseRequired") {
+            format!("the tenant has no licence for Privileged Identity Management ({brief})")
+        } else if self.status == 403 {
+            format!("Entra does not let the broker read it ({brief})")
+        } else {
+            format!("Graph refused ({brief})")
+        }
+    }
+
     /// Which of PIM's rules stand against it.
     fn rules(&self) -> String {
         let named: Vec<_> = RULES

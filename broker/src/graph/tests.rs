@@ -35,6 +35,7 @@ mod federated;
 mod managed;
 mod people;
 mod pim;
+mod survey;
 
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const CLIENT: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";

@@ -1,6 +1,7 @@
 //! `PolicyService`.
 
 use elevate_core::policy::Shift;
+use elevate_core::policy::import::{Imported, ImportedRole};
 use elevate_proto::v1 as api;
 use elevate_proto::v1::policy_service_server::PolicyService;
 use tonic::{Request, Response, Status};
@@ -80,6 +81,19 @@ impl PolicyService for Api {
         .await
     }
 
+    async fn import_policy(
+        &self,
+        request: Request<api::ImportPolicyRequest>,
+    ) -> Result<Response<api::ImportPolicyResponse>, Status> {
+        self.answer(None, request, |api, caller, api::ImportPolicyRequest {}| async move {
+            let (text, imported) = api.inner.workflow.import(&caller).await?;
+            let Imported { files: _, roles, notes } = imported;
+            let roles = roles.into_iter().map(imported_role).collect();
+            Ok(api::ImportPolicyResponse { text, roles, notes })
+        })
+        .await
+    }
+
     async fn get_policy(
         &self,
         request: Request<api::GetPolicyRequest>,
@@ -95,6 +109,13 @@ impl PolicyService for Api {
 
 /// The most live activations that one change tells of: each may be as long as its justification.
 const LIVE_MAX: usize = 100;
+
+fn imported_role(role: ImportedRole) -> api::ImportedRole {
+    let ImportedRole { name, title, eligible, standing, left_out } = role;
+    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let (eligible, standing) = (count(eligible), count(standing));
+    api::ImportedRole { name: name.to_string(), title, eligible, standing, left_out }
+}
 
 impl Api {
     async fn proposal(&self, proposed: &AppliedPolicy) -> api::Proposal {

@@ -5,6 +5,7 @@ mod approvals;
 pub(crate) mod emergencies;
 mod grants;
 mod holding;
+mod importing;
 mod interleavings;
 pub(crate) mod outside;
 mod reconciling;

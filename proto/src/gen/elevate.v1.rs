@@ -4102,6 +4102,41 @@ pub struct ConfirmPolicyRequest {
     #[prost(string, tag = "1")]
     pub digest: ::prost::alloc::string::String,
 }
+/// Nothing to say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportPolicyRequest {}
+/// A policy to begin with.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportPolicyResponse {
+    /// TOML: one file a role, and before them one that says what became none, joined as the files of a folder are.
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+    /// The roles in it.
+    #[prost(message, repeated, tag = "2")]
+    pub roles: ::prost::alloc::vec::Vec<ImportedRole>,
+    /// What became no role, and what could not be read: a sentence each.
+    #[prost(string, repeated, tag = "3")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A role of an imported policy.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportedRole {
+    /// Its name, made from the tenant's.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What the tenant calls it.
+    #[prost(string, tag = "2")]
+    pub title: ::prost::alloc::string::String,
+    /// How many people and groups may ask for it.
+    #[prost(int32, tag = "3")]
+    pub eligible: i32,
+    /// How many of them hold it for good today.
+    #[prost(int32, tag = "4")]
+    pub standing: i32,
+    /// What was not carried over.
+    #[prost(string, repeated, tag = "5")]
+    pub left_out: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// A policy that waits for a second person.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Proposal {
@@ -4340,6 +4375,34 @@ pub mod policy_service_client {
                 .insert(GrpcMethod::new("elevate.v1.PolicyService", "ConfirmPolicy"));
             self.inner.unary(req, path, codec).await
         }
+        /// A policy to begin with, out of what the tenant holds today: who holds a role for good or is eligible in PIM is
+        /// eligible in it, on PIM's terms. What the broker granted itself is left out. Changes nothing; it reads much, and
+        /// gives way to everything else. Needs the app role of a policy admin.
+        /// Errors: NOT_ALLOWED, DIRECTORY_UNREACHABLE.
+        pub async fn import_policy(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImportPolicyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportPolicyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.PolicyService/ImportPolicy",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("elevate.v1.PolicyService", "ImportPolicy"));
+            self.inner.unary(req, path, codec).await
+        }
         /// The policy in force, or an earlier version, word for word. Needs the app role of a policy admin or an auditor.
         /// Errors: NOT_ALLOWED, NO_POLICY (nor such a version).
         pub async fn get_policy(
@@ -4419,6 +4482,17 @@ pub mod policy_service_server {
             &self,
             request: tonic::Request<super::ConfirmPolicyRequest>,
         ) -> std::result::Result<tonic::Response<super::Policy>, tonic::Status>;
+        /// A policy to begin with, out of what the tenant holds today: who holds a role for good or is eligible in PIM is
+        /// eligible in it, on PIM's terms. What the broker granted itself is left out. Changes nothing; it reads much, and
+        /// gives way to everything else. Needs the app role of a policy admin.
+        /// Errors: NOT_ALLOWED, DIRECTORY_UNREACHABLE.
+        async fn import_policy(
+            &self,
+            request: tonic::Request<super::ImportPolicyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportPolicyResponse>,
+            tonic::Status,
+        >;
         /// The policy in force, or an earlier version, word for word. Needs the app role of a policy admin or an auditor.
         /// Errors: NOT_ALLOWED, NO_POLICY (nor such a version).
         async fn get_policy(
@@ -4713,6 +4787,51 @@ pub mod policy_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ConfirmPolicySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.PolicyService/ImportPolicy" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportPolicySvc<T: PolicyService>(pub Arc<T>);
+                    impl<
+                        T: PolicyService,
+                    > tonic::server::UnaryService<super::ImportPolicyRequest>
+                    for ImportPolicySvc<T> {
+                        type Response = super::ImportPolicyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImportPolicyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PolicyService>::import_policy(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportPolicySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

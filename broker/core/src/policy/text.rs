@@ -45,12 +45,12 @@ pub type PolicyFaults = Faults;
 
 /// The largest policy, in bytes, and the most roles and tests in one.
 const TEXT_MAX: usize = 1024 * 1024;
-const ROLES_MAX: usize = 1000;
+pub(super) const ROLES_MAX: usize = 1000;
 const TESTS_MAX: usize = 1000;
 
 /// The most people and groups in one list, and the most requirements of one role: a request carries those
 /// it was asked under, and has to fit an entry of the record.
-const SUBJECTS_MAX: usize = 100;
+pub(super) const SUBJECTS_MAX: usize = 100;
 const REQUIREMENTS_MAX: usize = 10;
 
 /// A policy as it was written: its rules, and beside them what they are meant to say.

@@ -10,6 +10,7 @@ use elevate_core::activation::{ProofShown, State};
 use elevate_core::binding::{Action, Digest, nonce};
 use elevate_core::due::Now;
 use elevate_core::names::{ActivationId, AssignmentId, ObjectId, Principal, Scope, Slot, Target};
+use elevate_core::policy::import::Survey;
 use elevate_core::policy::{Bound, ProofRule};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -20,7 +21,7 @@ use crate::ports::directory::{
     Assignment, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit, Unreachable,
 };
 use crate::ports::verifier::{AppRole, Caller, CallerKind, Challenge, TokenRefusal, VerifiedProof, Wanted};
-use crate::ports::{Clock, Directory, Journal, Verifier};
+use crate::ports::{Clock, Directory, Inventory, Journal, Verifier};
 
 /// Time that stands still until somebody moves it.
 #[derive(Debug)]
@@ -150,6 +151,7 @@ struct Inside {
     lagging: BTreeSet<Slot>,
     names: BTreeMap<ObjectId, String>,
     made: u64,
+    survey: Survey,
 }
 
 /// A directory that answers as it is told, and watches what is asked of it.
@@ -206,6 +208,11 @@ impl Fake {
         self.inside().poisoned.insert(id);
     }
 
+    /// Asked for everything at once, it tells this.
+    pub(crate) fn surveyed(&self, survey: Survey) {
+        self.inside().survey = survey;
+    }
+
     pub(crate) fn calls_it(&self, object: ObjectId, name: &str) {
         self.inside().names.insert(object, name.to_owned());
     }
@@ -256,6 +263,14 @@ impl Fake {
         inside.calls.push(call.to_owned());
         let out = || Unreachable { reason: "out of reach".to_owned(), after: None };
         if inside.down { Err(out()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Inventory for Fake {
+    async fn survey(&self) -> Result<Survey, Unreachable> {
+        self.note("survey")?;
+        Ok(self.inside().survey.clone())
     }
 }
 

@@ -308,6 +308,7 @@ impl World {
 async fn open(store: &Arc<Store>, clock: &Arc<Hands>, directory: &Arc<Fake>, desk: &Arc<Desk>) -> Workflow {
     let ports = Ports {
         directory: Arc::clone(directory) as _,
+        inventory: Arc::clone(directory) as _,
         journal: Arc::clone(store) as _,
         verifier: Arc::clone(desk) as _,
         clock: Arc::clone(clock) as _,
