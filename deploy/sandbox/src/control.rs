@@ -100,6 +100,7 @@ fn route(world: &Arc<World>, request: &Request) -> Answer {
                 Err(not_found("eligibility", id))
             }
         }
+        ("PUT", ["settings"]) => places::set_settings(world, request),
         (_, ["federation" | "devices", ..]) => sign_ins::route(world, request, &segments),
         ("GET", ["permissions"]) => ok(permissions(world)),
         ("DELETE", ["permissions", client_id, permission]) => {

@@ -10,6 +10,7 @@ mod lag;
 mod pim;
 mod problem;
 mod roles;
+mod settings;
 mod state;
 
 pub use eligibility::Eligibility;
@@ -17,12 +18,14 @@ pub use groups::{Membership, Relation};
 pub use lag::{Lag, Life};
 pub use pim::{Privilege, Schedule, ScheduleRequest};
 pub use roles::Assignment;
+pub use settings::RoleSettings;
 pub use state::User;
 
 pub(crate) use groups::{Group, person};
 pub(crate) use lag::View;
 pub(crate) use pim::{End, Revision, Wish};
 pub(crate) use problem::Problem;
+pub(crate) use settings::policy_id;
 pub(crate) use state::{ObjectKind, State};
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,6 +92,11 @@ impl Directory {
     #[must_use]
     pub fn end_eligibility(&self, id: &str) -> bool {
         self.change(|state, now| state.end_eligibility(id, now))
+    }
+
+    /// Sets the terms on which PIM lets people activate this, at every scope.
+    pub fn set_role_settings(&self, what: &Privilege, settings: RoleSettings) {
+        self.change(|state, _| state.settings.insert(policy_id(what), settings));
     }
 
     /// Somebody assigns a role for good, outside PIM. Gives the assignment's id.

@@ -9,6 +9,7 @@ mod group_schedules;
 mod groups;
 mod listing;
 mod pim;
+mod policies;
 mod schedules;
 mod scopes;
 mod shape;
@@ -82,6 +83,7 @@ fn route(call: &Call<'_>) -> Answer {
             "roleEligibilityScheduleInstances" => schedules::eligible_now(call, rest),
             other => Err(Problem::no_such_path(other)),
         },
+        ["policies", collection, rest @ ..] => policies::answer(call, collection, rest),
         ["identityGovernance", "privilegedAccess", "group", collection, rest @ ..] => {
             group_schedules::answer(call, collection, rest)
         }

@@ -95,7 +95,11 @@ async fn all_that_is_held_and_may_be_activated_is_read_with_its_terms() {
     assert_eq!(survey.holdings[2].until, Some("2026-05-01T00:00:00Z".parse().unwrap()));
     assert!(survey.has_pim);
     assert_eq!(survey.notes.len(), 1, "{:?}", survey.notes);
-    assert!(survey.notes[0].contains("1 assignments are at a scope that no policy has"), "{:?}", survey.notes);
+    assert!(
+        survey.notes[0].contains("1 assignments are at a scope that no policy has"),
+        "{:?}",
+        survey.notes
+    );
 
     let terms = &survey.settings[&role];
     assert_eq!(terms.longest, Some(SignedDuration::from_hours(4)));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Refusal, body, done, not_found, ok};
 use crate::{
-    directory::{Eligibility, Privilege, Relation},
+    directory::{Eligibility, Privilege, Relation, RoleSettings},
     http::{Reply, Request},
     people,
     world::World,
@@ -64,9 +64,29 @@ struct NewEligibility {
     end: Option<String>,
 }
 
-pub(super) fn add_eligibility(world: &World, request: &Request) -> Answer {
-    let NewEligibility { principal, role, scope, group, relation, end } = body(request)?;
-    let what = match (role, group, scope, relation) {
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewSettings {
+    role: Option<String>,
+    group: Option<String>,
+    relation: Option<Relation>,
+    settings: RoleSettings,
+}
+
+/// The terms on which PIM lets people activate a role, or a place in a group.
+pub(super) fn set_settings(world: &World, request: &Request) -> Answer {
+    let NewSettings { role, group, relation, settings } = body(request)?;
+    world.directory.set_role_settings(&privilege(role, None, group, relation)?, settings);
+    done()
+}
+
+fn privilege(
+    role: Option<String>,
+    scope: Option<String>,
+    group: Option<String>,
+    relation: Option<Relation>,
+) -> Result<Privilege, Refusal> {
+    Ok(match (role, group, scope, relation) {
         (Some(role), None, scope, None) => {
             let named = people::ROLES.iter().find(|each| each.name == role).map(|each| each.id.to_owned());
             Privilege::Role { role: named.unwrap_or(role), scope: scope.unwrap_or_else(|| "/".to_owned()) }
@@ -78,7 +98,12 @@ pub(super) fn add_eligibility(world: &World, request: &Request) -> Answer {
             let message = "either a `role` with a `scope`, or a `group` with a `relation`";
             return Err(Refusal(400, message.to_owned()));
         }
-    };
+    })
+}
+
+pub(super) fn add_eligibility(world: &World, request: &Request) -> Answer {
+    let NewEligibility { principal, role, scope, group, relation, end } = body(request)?;
+    let what = privilege(role, scope, group, relation)?;
     let end = end.map(|end| end.parse::<Timestamp>()).transpose();
     let end = end.map_err(|error| Refusal(400, format!("`end` is no time: {error}")))?;
     let id = world.directory.make_eligible(&object_id(world, &principal), what, end);

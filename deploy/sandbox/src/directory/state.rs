@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Assignment, Eligibility, Lag, Life, Membership, Relation, Schedule, ScheduleRequest, groups::Group,
-    lag::View,
+    Assignment, Eligibility, Lag, Life, Membership, Relation, RoleSettings, Schedule, ScheduleRequest,
+    groups::Group, lag::View,
 };
 use crate::{Strength, people};
 
@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) requests: Vec<ScheduleRequest>,
     pub(crate) eligibilities: Vec<Eligibility>,
+    /// PIM's role settings by policy id, where they are not the usual ones.
+    pub(crate) settings: BTreeMap<String, RoleSettings>,
     /// Graph permissions by client id.
     pub(crate) permissions: BTreeMap<String, BTreeSet<String>>,
 }
@@ -85,6 +87,7 @@ impl State {
             schedules: Vec::new(),
             requests: Vec::new(),
             eligibilities: Vec::new(),
+            settings: BTreeMap::new(),
             permissions: [people::BROKER, people::HOST]
                 .map(|app| (app.client_id.to_owned(), broker.clone()))
                 .into(),
