@@ -261,7 +261,7 @@ impl Directory for Graph {
 #[async_trait]
 impl Inventory for Graph {
     async fn survey(&self) -> Result<Survey, Unreachable> {
-        survey::survey(&self.line, self.tenant).await
+        survey::survey(&self.line, &self.names, self.tenant).await
     }
 }
 

@@ -15,6 +15,7 @@ mod explain;
 mod failures;
 mod forms;
 mod history;
+mod importing;
 mod login;
 mod picker;
 mod policy;

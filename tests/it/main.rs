@@ -8,6 +8,7 @@ mod emergencies;
 mod expiry;
 mod foreign;
 mod holding;
+mod importing;
 mod logging;
 mod lost;
 mod notices;

@@ -19,9 +19,9 @@ use url::Url;
 
 use super::address::asking;
 use super::budget::Priority;
-use super::call::{Call, Fault, Line};
-use super::people::shown;
-use super::wire::{Named, RoleDefinition, Triple};
+use super::call::{Fault, Line};
+use super::people::{Names, scope_name, shown};
+use super::wire::{RoleDefinition, Triple};
 use crate::ports::directory::Unreachable;
 
 mod terms;
@@ -90,12 +90,13 @@ enum Read<T> {
 /// A survey being made.
 struct Surveyor<'l> {
     line: &'l Line,
+    known: &'l Names,
     tenant: TenantId,
     survey: Survey,
 }
 
-pub(super) async fn survey(line: &Line, tenant: TenantId) -> Result<Survey, Unreachable> {
-    let mut surveyor = Surveyor { line, tenant, survey: Survey::default() };
+pub(super) async fn survey(line: &Line, known: &Names, tenant: TenantId) -> Result<Survey, Unreachable> {
+    let mut surveyor = Surveyor { line, known, tenant, survey: Survey::default() };
     surveyor.roles().await?;
     surveyor.names().await?;
     if surveyor.survey.has_pim {
@@ -168,27 +169,11 @@ impl Surveyor<'_> {
                 self.survey.names.insert(id.uuid(), shown(&name));
             }
         }
-        let scopes: BTreeSet<Scope> = self
-            .held()
-            .into_iter()
-            .filter_map(|what| match what {
-                Resource::Role(role) => Some(role.scope),
-                Resource::Group(_) => None,
-            })
-            .collect();
-        for scope in scopes {
-            let (id, segments): (ObjectId, &[&str]) = match scope {
-                Scope::Tenant => continue,
-                Scope::AdministrativeUnit(id) => (id, &["directory", "administrativeUnits"]),
-                Scope::Object(id) => (id, &["applications"]),
-            };
-            let text = id.to_string();
-            let url = self.line.root.at(&[segments, &[text.as_str()]].concat());
-            let call = Call::read("import.scope", Priority::List, asking(url, "$select=id,displayName"));
-            if let Ok(body) = self.line.send(call).await
-                && let Ok(Named { display_name: Some(name) }) = body.read()
-            {
-                self.survey.names.insert(id.uuid(), shown(&name));
+        for what in self.held() {
+            let Resource::Role(DirectoryRole { scope, .. }) = what else { continue };
+            let (Scope::AdministrativeUnit(id) | Scope::Object(id)) = scope else { continue };
+            if let Some(name) = scope_name(self.line, self.known, scope).await {
+                self.survey.names.insert(id.uuid(), name);
             }
         }
         Ok(())

@@ -13,6 +13,8 @@ use crate::render::{clean, json, time, words};
 
 mod check;
 mod export;
+mod import;
+mod place;
 mod planned;
 mod second;
 mod source;
@@ -67,6 +69,15 @@ pub(crate) enum Verb {
         #[arg(long)]
         proposed: bool,
     },
+    /// Make a first policy out of what the tenant holds today: who holds a role for good, or is eligible in PIM
+    Import {
+        /// A file that is not there yet, or a folder without TOML files; standard output when it is left out
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+        /// Write over files that are there
+        #[arg(long)]
+        force: bool,
+    },
     /// Write the policy in force into a file, or into a folder as the files it was applied from
     Export {
         /// A file that is not there yet, or a folder without TOML files; standard output when it is left out
@@ -94,6 +105,7 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         Verb::Confirm { yes } => second::confirm(yes, context).await,
         Verb::Show { proposed: true } => second::show(context).await,
         Verb::Show { proposed: false } => show(context).await,
+        Verb::Import { path, force } => import::run(path.as_deref(), force, context).await,
         Verb::Export { path, version, force } => export::run(path.as_deref(), version, force, context).await,
     }
 }

@@ -203,6 +203,7 @@ service!(v1::policy_service_server::PolicyService {
     get_proposal: GetProposalRequest -> Proposal,
     confirm_policy: ConfirmPolicyRequest -> Policy,
     get_policy: GetPolicyRequest -> Policy,
+    import_policy: ImportPolicyRequest -> ImportPolicyResponse,
 });
 service!(v1::audit_service_server::AuditService {
     list_audit_entries: ListAuditEntriesRequest -> ListAuditEntriesResponse,

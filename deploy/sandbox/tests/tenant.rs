@@ -28,6 +28,8 @@ mod pim;
 mod pim_changes;
 #[path = "tenant/pim_groups.rs"]
 mod pim_groups;
+#[path = "tenant/role_settings.rs"]
+mod role_settings;
 #[path = "tenant/scopes.rs"]
 mod scopes;
 #[path = "tenant/setting.rs"]

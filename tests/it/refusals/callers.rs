@@ -50,6 +50,10 @@ async fn every_call(caller: &Caller, id: &str) -> Vec<(&'static str, Result<(), 
             "GetPolicy",
             caller.policy().get_policy(caller.call(api::GetPolicyRequest { version: 0 })).await.map(drop),
         ),
+        (
+            "ImportPolicy",
+            caller.policy().import_policy(caller.call(api::ImportPolicyRequest {})).await.map(drop),
+        ),
         ("ListAuditEntries", caller.audit().await.map(drop)),
         ("StreamAuditEntries", stream.await.map(drop)),
     ]
@@ -145,6 +149,7 @@ async fn every_call_for_officers_needs_its_app_role() {
         "GetProposal",
         "ConfirmPolicy",
         "GetPolicy",
+        "ImportPolicy",
         "ListAuditEntries",
         "StreamAuditEntries",
     ];

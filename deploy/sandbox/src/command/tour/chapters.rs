@@ -5,6 +5,7 @@ mod ending_early;
 mod main;
 mod notices;
 mod outage;
+mod policy_import;
 
 use std::path::Path;
 use std::pin::Pin;
@@ -52,5 +53,10 @@ pub(super) const CHAPTERS: &[Chapter] = &[
         name: "notices",
         about: "who hears of what, also when the broker is killed in between",
         tell: |guide, folder| Box::pin(notices::tell(guide, folder)),
+    },
+    Chapter {
+        name: "policy-import",
+        about: "a first policy out of what the tenant holds, on PIM's terms, and what no policy can say",
+        tell: |guide, folder| Box::pin(policy_import::tell(guide, folder)),
     },
 ];
