@@ -41,7 +41,7 @@ mod tally;
 mod throttle;
 
 pub use ask::{Prepared, Wish};
-pub use decide::Yes;
+pub use decide::{ToApprove, Yes};
 pub use explain::{Approvers, Explained, Obstacle};
 pub use hold::Hold;
 pub use ids::Ids;

@@ -77,9 +77,23 @@ pub(crate) fn place(role: &v1::DirectoryRole) -> &str {
     if role.group_id.is_empty() { &role.scope } else { &role.relation }
 }
 
+/// To how much of a request a yes is, where that is not the whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Less {
+    /// The term in seconds; 0 is the whole.
+    pub(crate) term_seconds: i64,
+    /// The scope; empty is the whole.
+    pub(crate) scope: String,
+}
+
 /// What an approver says yes to, lower-case hex.
-pub(crate) fn approval_digest(activation_id: &str, request_digest: &str) -> String {
-    hex(&hash("elevate-approval-v1", &[activation_id, request_digest]))
+pub(crate) fn approval_digest(activation_id: &str, request_digest: &str, less: &Less) -> String {
+    let Less { term_seconds, scope } = less;
+    if *less == Less::default() {
+        return hex(&hash("elevate-approval-v1", &[activation_id, request_digest]));
+    }
+    let term = if *term_seconds == 0 { String::new() } else { term_seconds.to_string() };
+    hex(&hash("elevate-approval-narrowed-v1", &[activation_id, request_digest, &term, scope]))
 }
 
 /// The `nonce` that binds a sign-in to a challenge, a digest and an action.

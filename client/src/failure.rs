@@ -282,6 +282,9 @@ fn advice_for(reason: &str, code: Code, lost: bool) -> Option<&'static str> {
         }
         "PROOF_FOREIGN" => "sign in as the person that `elevate whoami` shows",
         "OWN_APPROVAL" => "somebody else has to decide; `elevate withdraw` takes your own request back",
+        "NOT_NARROWER" => {
+            "ask for a shorter term with `--for`, or a scope within the one that `elevate show` shows"
+        }
         "SLOT_TAKEN" => "`elevate list` shows it",
         "REVIEW_OPEN" => "ask an auditor or an approver of the role to run `elevate review close`",
         "OWN_REVIEW" => "ask an auditor or an approver of the role to close it",

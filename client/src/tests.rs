@@ -17,6 +17,7 @@ mod forms;
 mod history;
 mod importing;
 mod login;
+mod narrowing;
 mod picker;
 mod policy;
 mod profiles;

@@ -3,6 +3,7 @@
 mod cli;
 mod crash;
 mod credentials;
+mod deciding;
 mod documents;
 mod emergencies;
 mod expiry;

@@ -276,7 +276,7 @@ impl Caller {
 
     /// What an approval means.
     pub async fn prepare_approval(&self, id: &str) -> Answer<api::PrepareApprovalResponse> {
-        let message = api::PrepareApprovalRequest { id: id.into() };
+        let message = api::PrepareApprovalRequest { id: id.into(), ..Default::default() };
         Ok(self.approval().prepare_approval(self.call(message)).await?.into_inner())
     }
 
@@ -285,6 +285,19 @@ impl Caller {
         let prepared = self.prepare_approval(id).await?;
         let proof = self.proof(challenge(&prepared.challenge));
         self.approve_with(yes(&prepared, proof)).await
+    }
+
+    /// As [`approve`](Self::approve), to less of it: seconds, or a scope.
+    pub async fn approve_to(&self, id: &str, seconds: i64, scope: &str) -> Answer<api::Activation> {
+        let less = api::PrepareApprovalRequest { id: id.into(), term_seconds: seconds, scope: scope.into() };
+        let prepared = self.approval().prepare_approval(self.call(less)).await?.into_inner();
+        let proof = self.proof(challenge(&prepared.challenge));
+        let to_less = api::ApproveActivationRequest {
+            term_seconds: seconds,
+            scope: scope.into(),
+            ..yes(&prepared, proof)
+        };
+        self.approve_with(to_less).await
     }
 
     /// Says yes, with a message of the test's own.
@@ -398,5 +411,14 @@ pub fn yes(prepared: &api::PrepareApprovalResponse, proof: api::Proof) -> api::A
         digest: shown.digest.clone(),
         comment: "fine".to_owned(),
         proof: Some(proof),
+        term_seconds: Some(shown.term_seconds)
+            .filter(|left| *left != shown.asked_term_seconds)
+            .unwrap_or_default(),
+        scope: shown
+            .directory_role
+            .as_ref()
+            .map(|role| role.scope.clone())
+            .filter(|left| *left != shown.asked_scope)
+            .unwrap_or_default(),
     }
 }

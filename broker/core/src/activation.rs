@@ -321,9 +321,9 @@ impl Activation {
                     && event.by == Actor::Principal(approval.approver)
                     && self.approvals.iter().all(|given| given.approver != approval.approver)
                     && approval.counts_for.iter().any(|place| *place < self.request.requirements.len());
-                let Some((term, target)) =
-                    narrowed(self.term, &self.target, &approval.narrowed).ok().filter(|_| counts)
-                else {
+                let left = narrowed(self.request.asked.term, &self.request.asked.target, &approval.narrowed)
+                    .and_then(|left| still_left(left, (self.term, self.target)));
+                let Some((term, target)) = left.ok().filter(|_| counts) else {
                     return Err(illegal);
                 };
                 (self.term, self.target) = (term, target);
@@ -447,12 +447,45 @@ impl Activation {
         }
     }
 
-    /// What a yes to less would leave of it.
+    /// How much a yes is to that takes this off what is left; with nothing taken off, it is to all that is left.
     ///
     /// # Errors
     /// It is not less.
-    pub fn narrowed_by(&self, by: &Narrowed) -> Result<(Term, Target), ApprovalRefusal> {
-        narrowed(self.term, &self.target, by)
+    pub fn narrowed_by(&self, off: &Narrowed) -> Result<Narrowed, ApprovalRefusal> {
+        let asked = &self.request.asked;
+        let (term, target) = narrowed(self.term, &self.target, off)?;
+        Ok(Narrowed {
+            term: Some(term).filter(|term| *term != asked.term),
+            scope: target.scope().filter(|_| target != asked.target),
+        })
+    }
+
+    /// What a yes to this much leaves.
+    ///
+    /// # Errors
+    /// It is to more than was asked, or to more than earlier approvers left.
+    pub fn after_yes_to(&self, much: &Narrowed) -> Result<(Term, Target), ApprovalRefusal> {
+        let left = narrowed(self.request.asked.term, &self.request.asked.target, much)?;
+        still_left(left, (self.term, self.target))
+    }
+
+    /// Each yes, with what that person took off: nothing where they left what earlier ones had.
+    pub fn taken_off(&self) -> impl Iterator<Item = (&Approval, Narrowed)> {
+        let mut left = Narrowed::NOTHING;
+        self.approvals.iter().map(move |approval| {
+            let Narrowed { term, scope } = approval.narrowed;
+            let off = Narrowed {
+                term: term.filter(|_| term != left.term),
+                scope: scope.filter(|_| scope != left.scope),
+            };
+            left = approval.narrowed;
+            (approval, off)
+        })
+    }
+
+    /// Whether this yes is the asker's own.
+    pub fn is_own(&self, approval: &Approval) -> bool {
+        approval.approver == self.request.asked.principal
     }
 
     /// Whether it is not over yet.
@@ -469,6 +502,17 @@ impl Activation {
     pub fn still_needed(&self) -> usize {
         approval::still_needed(&self.request.requirements, &self.approvals)
     }
+}
+
+/// What a yes is to, where earlier ones left that much.
+fn still_left(to: (Term, Target), left: (Term, Target)) -> Result<(Term, Target), ApprovalRefusal> {
+    if to.0 > left.0 {
+        return Err(ApprovalRefusal::LessIsLeft(format!("{}", left.0)));
+    }
+    if !left.1.covers(&to.1) {
+        return Err(ApprovalRefusal::LessIsLeft(left.1.resource().place()));
+    }
+    Ok(to)
 }
 
 /// What is left of a term and a target.

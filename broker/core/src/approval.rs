@@ -39,7 +39,10 @@ impl Standing {
     }
 }
 
-/// What an approver takes off a request: a yes to less. It can add nothing.
+/// How much a yes is to, where that is less than what was asked. It can add nothing.
+///
+/// It counts from what was asked and not from what an earlier approver left, so that each yes says by itself
+/// what it is to, and its proof is bound to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Narrowed {
     /// A shorter term.
@@ -68,14 +71,14 @@ pub struct Approval {
     pub comment: String,
     /// Their own id for this mutation: a repetition of the same call changes nothing and succeeds.
     pub request_id: RequestId,
-    /// What it is less than the request.
+    /// To how much of the request, where that is not the whole.
     pub narrowed: Narrowed,
 }
 
 /// Why a yes does not count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApprovalRefusal {
-    /// Nobody approves for themselves.
+    /// Nobody approves for themselves, where the role does not say so.
     #[error("you asked for this activation, and nobody approves their own; ask another approver")]
     Own,
     /// One person, one yes.
@@ -87,6 +90,9 @@ pub enum ApprovalRefusal {
     /// More than is asked, or than an earlier approver left of it.
     #[error("an approver may shorten or narrow, never widen: {0}")]
     NotNarrower(String),
+    /// An earlier approver took off some of what this yes is to.
+    #[error("an earlier approver left less of it: {0}")]
+    LessIsLeft(String),
 }
 
 /// The requirements that this person could count for, if they may approve at all. Their own request they

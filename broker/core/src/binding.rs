@@ -114,7 +114,7 @@ impl Asked {
 
 /// `SHA-256("elevate-approval-v1" ‖ activation id ‖ request digest in lower-case hex)`; a yes to less is
 /// `SHA-256("elevate-approval-narrowed-v1" ‖ activation id ‖ request digest ‖ term in seconds ‖ scope)`,
-/// what is not narrowed being the empty text.
+/// what is less than asked as it is then, and what is not the empty text.
 pub fn approval_digest(activation: ActivationId, request: Digest, narrowed: &Narrowed) -> Digest {
     let (activation, request) = (activation.to_string(), request.to_string());
     if *narrowed == Narrowed::NOTHING {

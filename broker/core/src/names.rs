@@ -394,6 +394,14 @@ impl Target {
         Slot { principal, resource: self.resource() }
     }
 
+    /// Where a directory role counts; a place in a group has no scope.
+    pub const fn scope(&self) -> Option<Scope> {
+        match self {
+            Self::Pim(role) | Self::Assignment(role) => Some(role.scope),
+            Self::Group(_) | Self::PimGroup(_) => None,
+        }
+    }
+
     /// Whether `other` is this, or less of it by the same door.
     pub fn covers(&self, other: &Self) -> bool {
         self.way() == other.way() && self.resource().covers(&other.resource())

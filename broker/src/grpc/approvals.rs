@@ -1,13 +1,12 @@
 //! `ApprovalService`.
 
-use elevate_core::approval::Narrowed;
 use elevate_core::binding::approval_digest;
 use elevate_proto::v1 as api;
 use elevate_proto::v1::approval_service_server::ApprovalService;
 use tonic::{Request, Response, Status};
 
 use super::{Api, Attempt, WORDS_MAX, from_proto, to_proto};
-use crate::workflow::Yes;
+use crate::workflow::{ToApprove, Yes};
 
 #[tonic::async_trait]
 impl ApprovalService for Api {
@@ -30,10 +29,13 @@ impl ApprovalService for Api {
         request: Request<api::PrepareApprovalRequest>,
     ) -> Result<Response<api::PrepareApprovalResponse>, Status> {
         let attempt = Attempt::on_activation("PrepareApproval", &request.get_ref().id);
-        self.answer(attempt, request, |api, caller, api::PrepareApprovalRequest { id }| async move {
+        self.answer(attempt, request, |api, caller, message| async move {
+            let api::PrepareApprovalRequest { id, term_seconds, scope } = message;
             let id = from_proto::activation_id(&id)?;
-            let (recorded, offer, challenge) = api.inner.workflow.prepare_approval(&caller, id).await?;
-            let digest = approval_digest(id, recorded.digest, &Narrowed::NOTHING);
+            let off = from_proto::narrowed(term_seconds, &scope)?;
+            let ToApprove { recorded, offer, much, challenge } =
+                api.inner.workflow.prepare_approval(&caller, id, &off).await?;
+            let digest = approval_digest(id, recorded.digest, &much);
             Ok(api::PrepareApprovalResponse {
                 challenge: Some(to_proto::challenge(challenge, digest, &offer.proof.for_approval())),
                 activation: Some(api.named(&recorded).await),
@@ -48,13 +50,16 @@ impl ApprovalService for Api {
     ) -> Result<Response<api::Activation>, Status> {
         let attempt = Attempt::on_activation("ApproveActivation", &request.get_ref().id);
         self.answer(attempt, request, |api, caller, message| async move {
-            let api::ApproveActivationRequest { request_id, id, digest, comment, proof } = message;
+            let api::ApproveActivationRequest {
+                request_id, id, digest, comment, proof, term_seconds, scope,
+            } = message;
             let id = from_proto::activation_id(&id)?;
             let api::Proof { id_token, challenge } = from_proto::proof(proof)?;
             let comment = from_proto::words("comment", &comment, WORDS_MAX, true)?;
             let yes = Yes {
                 request_id: from_proto::request_id(&request_id)?,
                 digest: from_proto::digest(&digest)?,
+                much: from_proto::narrowed(term_seconds, &scope)?,
                 comment: &comment,
                 proof: &id_token,
                 challenge: &challenge,

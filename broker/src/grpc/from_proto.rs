@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use elevate_core::activation::Kind;
+use elevate_core::approval::Narrowed;
 use elevate_core::binding::Digest;
 use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Ticket, is_plain};
 use elevate_core::policy::PolicyVersion;
@@ -39,6 +40,12 @@ pub(super) fn term(seconds: i64) -> Result<Option<Term>, Refusal> {
     }
     let refused = |error: TermError| Refusal::Field { field: "term_seconds", problem: error.to_string() };
     Term::from_seconds(seconds).map(Some).map_err(refused)
+}
+
+/// Less than the whole, where something is said.
+pub(super) fn narrowed(seconds: i64, scope: &str) -> Result<Narrowed, Refusal> {
+    let scope = if scope.is_empty() { None } else { Some(field("scope", scope)?) };
+    Ok(Narrowed { term: term(seconds)?, scope })
 }
 
 pub(super) fn justification(text: &str) -> Result<Justification, Refusal> {

@@ -117,7 +117,10 @@ const fn code(refusal: &Refusal) -> Code {
         | Refusal::WrongState { .. }
         | Refusal::NoPolicy
         | Refusal::NoProposal => Code::FailedPrecondition,
-        Refusal::Changed(_) | Refusal::PolicyMoved { .. } | Refusal::Contended => Code::Aborted,
+        Refusal::Changed(_)
+        | Refusal::Approval(ApprovalRefusal::LessIsLeft(_))
+        | Refusal::PolicyMoved { .. }
+        | Refusal::Contended => Code::Aborted,
         Refusal::Store(_) => Code::Internal,
     }
 }

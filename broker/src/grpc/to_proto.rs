@@ -149,15 +149,14 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
         requested_at: Some(time(request.at)),
         requirements: requirements(&request.requirements),
         approvals: activation
-            .approvals
-            .iter()
-            .map(|approval| api::Approval {
+            .taken_off()
+            .map(|(approval, off)| api::Approval {
                 approver: Some(principal(approval.approver)),
                 at: Some(time(approval.at)),
                 comment: approval.comment.clone(),
-                own: approval.approver == asked.principal,
-                term_seconds: approval.narrowed.term.map_or(0, |term| i64::from(term.seconds())),
-                scope: approval.narrowed.scope.map(|scope| scope.to_string()).unwrap_or_default(),
+                own: activation.is_own(approval),
+                term_seconds: off.term.map_or(0, |term| i64::from(term.seconds())),
+                scope: off.scope.map(|scope| scope.to_string()).unwrap_or_default(),
             })
             .collect(),
         approvals_needed: i32::try_from(activation.still_needed()).unwrap_or(i32::MAX),
@@ -298,6 +297,11 @@ pub(super) fn entry(entry: &Entry, about: Option<&Activation>) -> api::AuditEntr
             message.actor = actor(*by);
             message.activation_id = id.to_string();
             message.details = change_details(change);
+            if let (Change::Approved(approval, _), Some(activation)) = (change, about)
+                && activation.is_own(approval)
+            {
+                message.details.insert("own".to_owned(), "true".to_owned());
+            }
             message.details.insert("version".to_owned(), version.to_string());
             if let Some(activation) = about {
                 message.principal = Some(principal(activation.request.asked.principal));

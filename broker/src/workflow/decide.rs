@@ -13,6 +13,19 @@ use crate::ports::verifier::{Caller, Challenge, Wanted};
 /// How many waiting requests one look goes through, the newest first. More than people can answer.
 const LOOKED_THROUGH: usize = 10_000;
 
+/// What a yes would be to, and what to sign in for.
+#[derive(Debug, Clone)]
+pub struct ToApprove {
+    /// The activation, as it stands.
+    pub recorded: Recorded,
+    /// The offer in force.
+    pub offer: EligibleRole,
+    /// To how much of what was asked the yes would be.
+    pub much: Narrowed,
+    /// What to sign in for.
+    pub challenge: Challenge,
+}
+
 /// A yes, as it comes in.
 #[derive(Debug, Clone, Copy)]
 pub struct Yes<'a> {
@@ -20,6 +33,8 @@ pub struct Yes<'a> {
     pub request_id: RequestId,
     /// The digest of the request they were shown.
     pub digest: Digest,
+    /// To how much of it, as they were shown.
+    pub much: Narrowed,
     /// What they say with it.
     pub comment: &'a str,
     /// The ID token of their fresh sign-in.
@@ -69,7 +84,7 @@ impl Workflow {
         Ok(Found { activations: waiting, next })
     }
 
-    /// What would be approved, and what to sign in for. Changes nothing.
+    /// What would be approved with this taken off what is left, and what to sign in for. Changes nothing.
     ///
     /// # Errors
     /// Everything that would stand against the yes itself, as far as it can be known now.
@@ -77,16 +92,19 @@ impl Workflow {
         &self,
         caller: &Caller,
         id: ActivationId,
-    ) -> Result<(Recorded, EligibleRole, Challenge), Refusal> {
+        off: &Narrowed,
+    ) -> Result<ToApprove, Refusal> {
         self.accepting()?;
         person(caller)?;
         let recorded = self.load(id).await?;
         let standing = self.standing_to_decide(caller, &recorded).await?;
         self.open_to(&standing, &recorded)?;
         let (offer, _) = self.right_to_approve(&standing, &recorded)?;
-        let digest = approval_digest(id, recorded.digest, &Narrowed::NOTHING);
+        let much = recorded.narrowed_by(off)?;
+        self.free_where_narrowed(&recorded, &much).await?;
+        let digest = approval_digest(id, recorded.digest, &much);
         let challenge = self.ports.verifier.challenge(caller.principal, digest, Action::Approve);
-        Ok((recorded, offer, challenge))
+        Ok(ToApprove { recorded, offer, much, challenge })
     }
 
     /// Says yes. The right to is read from the directory again, now.
@@ -113,10 +131,12 @@ impl Workflow {
         if yes.digest != recorded.digest {
             return Err(Refusal::Changed("what you were shown is not what is asked".to_owned()));
         }
+        still_left(&recorded, &yes.much)?;
+        self.free_where_narrowed(&recorded, &yes.much).await?;
         let wanted = Wanted {
             caller: caller.principal,
             action: Action::Approve,
-            digest: approval_digest(id, recorded.digest, &Narrowed::NOTHING),
+            digest: approval_digest(id, recorded.digest, &yes.much),
             challenge: yes.challenge,
             rule: &offer.proof.for_approval(),
         };
@@ -133,6 +153,8 @@ impl Workflow {
         if offer_now != offer {
             return Err(Refusal::Changed("the policy changed while your sign-in was checked".to_owned()));
         }
+        // Another approver may have taken something off meanwhile.
+        still_left(&recorded, &yes.much)?;
         let now = self.now();
         let approval = Approval {
             approver: caller.principal,
@@ -141,10 +163,13 @@ impl Workflow {
             at: now.latest(),
             comment: yes.comment.to_owned(),
             request_id: yes.request_id,
-            narrowed: Narrowed::NOTHING,
+            narrowed: yes.much,
         };
         let change = Change::Approved(Box::new(approval), Box::new(proof.into_shown()));
-        self.record(&recorded, Actor::Principal(caller.principal), change, now).await
+        match self.record(&recorded, Actor::Principal(caller.principal), change, now).await {
+            Err(Refusal::SlotTaken { .. }) => Err(held_there()),
+            answer => answer,
+        }
     }
 
     /// Says no, and ends it. Needs no proof: no is always safe.
@@ -232,8 +257,39 @@ impl Workflow {
         let Some(offer) = in_force.policy.role(&request.asked.role) else {
             return Err(Refusal::Changed("the role is no longer offered".to_owned()));
         };
+        // Their own counts only as long as the role says so.
+        if request.asked.principal == standing.principal && !offer.own_approval {
+            return Err(ApprovalRefusal::Own.into());
+        }
         Ok((offer.clone(), counts_for))
     }
+
+    /// A narrower scope is another place to hold the role at, and the asker may have it there already.
+    async fn free_where_narrowed(&self, recorded: &Activation, much: &Narrowed) -> Result<(), Refusal> {
+        let Ok((_, target)) = recorded.after_yes_to(much) else { return Ok(()) };
+        if target == recorded.target {
+            return Ok(());
+        }
+        let slot = target.slot(recorded.request.asked.principal);
+        match self.ports.journal.holder(&slot).await? {
+            Some(by) if by != recorded.id => Err(held_there()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether what a yes is to is still there. Who narrows further than another did meanwhile gets what they saw;
+/// who would say yes to more than is left has to look at it again.
+fn still_left(recorded: &Activation, much: &Narrowed) -> Result<(), Refusal> {
+    match recorded.after_yes_to(much) {
+        Ok(_) => Ok(()),
+        Err(less @ ApprovalRefusal::LessIsLeft(_)) => Err(Refusal::Changed(less.to_string())),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn held_there() -> Refusal {
+    ApprovalRefusal::NotNarrower("the asker has a live activation at exactly that scope".to_owned()).into()
 }
 
 /// What the rule in force says about who is asked.

@@ -155,7 +155,7 @@ impl Refusal {
             Self::AssignedElsewhere => "ASSIGNED_ELSEWHERE",
             Self::ActivationNotFound => "ACTIVATION_NOT_FOUND",
             Self::WrongState { .. } => "WRONG_STATE",
-            Self::Changed(_) => "REQUEST_CHANGED",
+            Self::Changed(_) | Self::Approval(ApprovalRefusal::LessIsLeft(_)) => "REQUEST_CHANGED",
             Self::ReviewOpen { .. } => "REVIEW_OPEN",
             Self::OwnReview => "OWN_REVIEW",
             Self::NoPolicy => "NO_POLICY",

@@ -17,10 +17,16 @@ struct Why {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Whose {
+    own: &'static str,
+}
+
 /// Counters over what was recorded.
 #[derive(Debug)]
 pub(super) struct Tally {
     events: Family<What, Counter>,
+    approvals: Family<Whose, Counter>,
     refusals: Family<Why, Counter>,
     lag: Histogram,
 }
@@ -28,13 +34,23 @@ pub(super) struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         let bounds = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
-        Self { events: Family::default(), refusals: Family::default(), lag: Histogram::new(bounds) }
+        Self {
+            events: Family::default(),
+            approvals: Family::default(),
+            refusals: Family::default(),
+            lag: Histogram::new(bounds),
+        }
     }
 }
 
 impl Tally {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("activation_events", "Events recorded, by kind", self.events.clone());
+        registry.register(
+            "approvals",
+            "Yeses recorded, the askers' own apart from those of others",
+            self.approvals.clone(),
+        );
         registry.register("refused_calls", "Calls that were refused, by reason", self.refusals.clone());
         registry.register_with_unit(
             "revocation_lag",
@@ -52,6 +68,10 @@ impl Tally {
     pub(super) fn recorded(&self, before: Option<&Activation>, after: &Activation, events: &[Event]) {
         for event in events {
             self.events.get_or_create(&What { event: event.change.word() }).inc();
+            if let Change::Approved(approval, _) = &event.change {
+                let own = if after.is_own(approval) { "true" } else { "false" };
+                self.approvals.get_or_create(&Whose { own }).inc();
+            }
         }
         let ended = matches!(&after.state, State::Closed { outcome: Outcome::Ended(Cause::Expired), .. });
         if let (true, Some(State::Revoking { not_after, .. }), Some(last)) =

@@ -1,9 +1,11 @@
-//! `elevate approve`: yes to exactly what is shown.
+//! `elevate approve`: yes to exactly what is shown, or to less of it.
+
+use std::time::Duration;
 
 use elevate_proto::v1;
 use uuid::Uuid;
 
-use crate::binding::{self, Asked};
+use crate::binding::{self, Asked, Less};
 use crate::cli::SignInArgs;
 use crate::command::dry;
 use crate::command::follow::twice;
@@ -11,12 +13,18 @@ use crate::command::prove::{Bound, prove};
 use crate::context::{Among, Context};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::render::{json, words};
+use crate::render::{clean, clean_line, json, seconds_as_written, words};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The activation's id, or the beginning of it
     id: String,
+    /// Yes, but for less time than asked: `30m`, `1h 30m`
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::cli::term)]
+    term: Option<Duration>,
+    /// Yes, but only there: `/administrativeUnits/{id}` or `/{object id}`
+    #[arg(long, value_name = "SCOPE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    scope: Option<String>,
     /// Something to say with it
     #[arg(long, value_name = "TEXT", default_value = "")]
     comment: String,
@@ -33,43 +41,51 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     let broker = context.broker().await?;
     let id = context.whole_id(&broker, &args.id, Among::Pending).await?;
-    let ask = v1::PrepareApprovalRequest { id: id.clone() };
+    let term_seconds = args.term.map(|term| i64::try_from(term.as_secs()).unwrap_or(i64::MAX));
+    let ask = v1::PrepareApprovalRequest {
+        id: id.clone(),
+        term_seconds: term_seconds.unwrap_or_default(),
+        scope: args.scope.clone().unwrap_or_default(),
+    };
     let prepared = broker.approvals().prepare_approval(broker.call(ask)).await?.into_inner();
     let activation = prepared.activation.unwrap_or_default();
     let challenge = prepared.challenge.unwrap_or_default();
-    let look = context.look_aside();
-    let sign_in = words::proof(&challenge.requirement.clone().unwrap_or_default());
-    context.console.warn(&format!(
-        "You are about to approve:\n{}\n  sign-in      {sign_in}",
-        words::activation(&look, &activation)
-    ));
-    if crate::render::clean(&activation.justification) != activation.justification {
-        context.console.warn("The justification holds characters that are not shown here, because they would steer a terminal.");
-    }
+    let left = Left::of(&activation);
+    let wish = Left {
+        term_seconds: term_seconds.unwrap_or(left.term_seconds),
+        scope: args.scope.unwrap_or_else(|| left.scope.clone()),
+    };
+    show(context, &activation, &challenge, &left, &wish);
     let request_digest = digest(&id, &activation)?;
-    let digest = binding::approval_digest(&id, &request_digest);
+    let less = wish.less_than_asked(&activation);
+    let digest = binding::approval_digest(&id, &request_digest, &less);
     if args.dry_run {
         binding::check(&challenge, &digest, ACTION)?;
-        let what = "would be approved, as far as can be known before you sign in";
-        return dry::told(context, "approve", activation, what);
+        let what =
+            format!("would be approved{}, as far as can be known before you sign in", wish.beside(&left));
+        return dry::told(context, "approve", activation, &what);
     }
     let bound = Bound { challenge: &challenge, digest: &digest, action: ACTION };
     let proof = prove(context, &broker, &bound, args.yes, &args.sign_in).await?;
+    let Less { term_seconds, scope } = less;
     let request = v1::ApproveActivationRequest {
         request_id: Uuid::new_v4().to_string(),
         id,
         digest: request_digest,
         comment: args.comment,
         proof: Some(proof),
+        term_seconds,
+        scope,
     };
     let approved = twice(|| {
         let (mut client, call) = (broker.approvals(), broker.call(request.clone()));
         async move { client.approve_activation(call).await }
     })
     .await?;
-    let state = words::state(&look, &approved);
+    let state = words::state(&context.look_aside(), &approved);
     let who = words::person_short(approved.principal.as_ref());
-    let text = format!("Approved {} for {who}: {state}", crate::render::clean_line(&approved.role));
+    let role = clean_line(&approved.role);
+    let text = format!("Approved {role} for {who}{}: {state}", wish.beside(&left));
     context.console.answer(&json::Activation::from(approved), || text)?;
     Ok(Exit::Ok)
 }
@@ -77,7 +93,71 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
 /// What the sign-in is for, as the contract names it.
 const ACTION: &str = "approve";
 
-/// The request's digest, from every field that is shown.
+/// How long and where: what earlier approvers left, or what this one leaves.
+#[derive(PartialEq)]
+struct Left {
+    term_seconds: i64,
+    scope: String,
+}
+
+impl Left {
+    fn of(activation: &v1::Activation) -> Self {
+        let place = activation.directory_role.as_ref().map(binding::place).unwrap_or_default();
+        Self { term_seconds: activation.term_seconds, scope: place.to_owned() }
+    }
+
+    /// What the yes is to, counted from what was asked.
+    fn less_than_asked(&self, activation: &v1::Activation) -> Less {
+        Less {
+            term_seconds: Some(self.term_seconds)
+                .filter(|seconds| *seconds != activation.asked_term_seconds)
+                .unwrap_or_default(),
+            scope: Some(&self.scope)
+                .filter(|scope| **scope != activation.asked_scope)
+                .cloned()
+                .unwrap_or_default(),
+        }
+    }
+
+    /// `, for 30m instead of 2h`; nothing where nothing is taken off.
+    fn beside(&self, left: &Self) -> String {
+        let mut text = String::new();
+        if self.term_seconds != left.term_seconds {
+            let (now, was) = (seconds_as_written(self.term_seconds), seconds_as_written(left.term_seconds));
+            text.push_str(&format!(", for {now} instead of {was}"));
+        }
+        if self.scope != left.scope {
+            let (now, was) = (words::scope(&self.scope), words::scope(&left.scope));
+            text.push_str(&format!(", at {now} instead of {was}"));
+        }
+        text
+    }
+}
+
+/// What the yes is to, before anybody signs in for it.
+fn show(
+    context: &mut Context,
+    activation: &v1::Activation,
+    challenge: &v1::Challenge,
+    left: &Left,
+    wish: &Left,
+) {
+    let look = context.look_aside();
+    let sign_in = words::proof(&challenge.requirement.clone().unwrap_or_default());
+    let yours = match wish.beside(left) {
+        nothing if nothing.is_empty() => nothing,
+        less => format!("\n  your yes     is to less{less}"),
+    };
+    context.console.warn(&format!(
+        "You are about to approve:\n{}{yours}\n  sign-in      {sign_in}",
+        words::activation(&look, activation)
+    ));
+    if clean(&activation.justification) != activation.justification {
+        context.console.warn("The justification holds characters that are not shown here, because they would steer a terminal.");
+    }
+}
+
+/// The request's digest, from every field that is shown: as it was asked, whatever approvers left of it.
 fn digest(id: &str, activation: &v1::Activation) -> Result<String> {
     let Some(asked) = Asked::of(activation) else { return Err(binding::foreign()) };
     let digest = asked.digest();

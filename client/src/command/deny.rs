@@ -26,7 +26,7 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     let reason = reason(context, args.reason, "why not? ").await?;
     if args.dry_run {
         // Who may say yes may say no: the broker answers for both by the same rules.
-        let ask = v1::PrepareApprovalRequest { id };
+        let ask = v1::PrepareApprovalRequest { id, ..v1::PrepareApprovalRequest::default() };
         let prepared = broker.approvals().prepare_approval(broker.call(ask)).await?.into_inner();
         return dry::told(context, "deny", prepared.activation.unwrap_or_default(), "would be denied");
     }

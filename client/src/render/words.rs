@@ -29,15 +29,17 @@ pub(crate) fn person_short(principal: Option<&v1::Principal>) -> String {
 
 /// Where a role counts, and what that is called; empty for a place in a group.
 pub(crate) fn place(role: &v1::DirectoryRole) -> String {
-    let scope = clean_line(&role.scope);
-    if scope == "/" {
-        return "the whole tenant".to_owned();
-    }
+    let scope = scope(&role.scope);
     match clean_line(&role.scope_name) {
         name if name.is_empty() => scope,
         name if scope.starts_with("/administrativeUnits/") => format!("administrative unit {name} ({scope})"),
         name => format!("{name} ({scope})"),
     }
+}
+
+/// A scope by itself, without a name.
+pub(crate) fn scope(scope: &str) -> String {
+    if scope == "/" { "the whole tenant".to_owned() } else { clean_line(scope) }
 }
 
 /// The role in the directory, and how it is granted.
@@ -122,6 +124,9 @@ pub(crate) fn standing(activation: &v1::Activation) -> String {
     match activation.state() {
         State::Unspecified => "in a state that this client does not know".to_owned(),
         State::Requested => "requested".to_owned(),
+        State::AwaitingApproval if has_own(activation) => {
+            format!("waiting for {} besides their own", approvals(activation.approvals_needed))
+        }
         State::AwaitingApproval => format!("waiting for {}", approvals(activation.approvals_needed)),
         State::Scheduled => "scheduled".to_owned(),
         State::Activating => "being granted".to_owned(),
@@ -151,6 +156,20 @@ pub(crate) fn state(look: &Look, activation: &v1::Activation) -> String {
         State::Unspecified | State::Requested | State::Activating | State::Revoking => String::new(),
     };
     if when.is_empty() { word } else { format!("{word}, {when}") }
+}
+
+fn has_own(activation: &v1::Activation) -> bool {
+    activation.approvals.iter().any(|approval| approval.own)
+}
+
+/// Who said yes, counted, the asker's own apart: `1 own, 1 other`. A dash without any.
+fn yeses(activation: &v1::Activation) -> String {
+    let own = activation.approvals.iter().filter(|approval| approval.own).count();
+    match (own, activation.approvals.len() - own) {
+        (0, 0) => "-".to_owned(),
+        (0, others) => others.to_string(),
+        (own, others) => format!("{own} own, {others} other"),
+    }
 }
 
 pub(crate) fn approvals(needed: i32) -> String {
@@ -259,15 +278,20 @@ fn left(look: &Look, activation: &v1::Activation) -> String {
 
 /// Activations that are over: how each ended, by whom, and for how long it was held.
 pub(crate) fn history(look: &Look, activations: &[v1::Activation], with_holder: bool) -> String {
-    let headings: &[&str] = if with_holder {
-        &["ROLE", "WHO", "ENDED", "HELD", "WHY", "ID"]
-    } else {
-        &["ROLE", "ENDED", "HELD", "WHY", "ID"]
-    };
+    // Who never meets an own yes need not make room for it.
+    let with_yeses = activations.iter().any(has_own);
+    let headings: Vec<&str> = ["ROLE", "WHO", "APPROVED", "ENDED", "HELD", "WHY", "ID"]
+        .into_iter()
+        .filter(|heading| with_holder || *heading != "WHO")
+        .filter(|heading| with_yeses || *heading != "APPROVED")
+        .collect();
     let rows = activations.iter().map(|activation| {
         let mut row = vec![activation.role.clone()];
         if with_holder {
             row.push(person_short(activation.principal.as_ref()));
+        }
+        if with_yeses {
+            row.push(yeses(activation));
         }
         row.push(ended(look, activation));
         row.push(held(look, activation));
@@ -275,7 +299,7 @@ pub(crate) fn history(look: &Look, activations: &[v1::Activation], with_holder: 
         row.push(activation.id.clone());
         row
     });
-    table(look, headings, rows)
+    table(look, &headings, rows)
 }
 
 /// `denied by Bob at 16:42`.
@@ -330,12 +354,13 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
         ("detail", clean(&activation.detail)),
         ("who", person(activation.principal.as_ref())),
         ("what", directory_role(&target)),
-        ("scope", place(&target)),
-        ("for", seconds_as_written(activation.term_seconds)),
+        ("scope", as_asked(place(&target), scope_asked(activation, &target))),
+        ("for", as_asked(seconds_as_written(activation.term_seconds), term_asked(activation))),
         ("why", clean(&activation.justification)),
         ("ticket", ticket(activation.ticket.as_ref())),
         ("approval", requirements(&activation.requirements)),
         ("approved by", said.join("\n")),
+        ("yeses", if has_own(activation) { yeses(activation) } else { String::new() }),
         (
             ended_label(activation),
             activation.ended_by.as_ref().map(|who| person(Some(who))).unwrap_or_default(),
@@ -350,6 +375,25 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
         ("policy", format!("version {}", activation.policy_version)),
     ]);
     format!("{head}\n{body}")
+}
+
+/// `30m (2h was asked)`, where approvers took something off.
+fn as_asked(is: String, asked: Option<String>) -> String {
+    match asked {
+        Some(asked) => format!("{is} ({asked} was asked)"),
+        None => is,
+    }
+}
+
+fn term_asked(activation: &v1::Activation) -> Option<String> {
+    let asked = activation.asked_term_seconds;
+    Some(asked).filter(|asked| *asked > 0 && *asked != activation.term_seconds).map(seconds_as_written)
+}
+
+fn scope_asked(activation: &v1::Activation, target: &v1::DirectoryRole) -> Option<String> {
+    let asked = activation.asked_scope.as_str();
+    let differs = target.group_id.is_empty() && !asked.is_empty() && asked != target.scope;
+    differs.then(|| scope(asked))
 }
 
 /// What whoever ended it did: by the outcome, or by what is under way.
@@ -383,5 +427,15 @@ fn said_yes(look: &Look, approval: &v1::Approval) -> String {
         comment if comment.is_empty() => comment,
         comment => format!(": {comment}"),
     };
-    format!("{} at {at}{comment}", person(approval.approver.as_ref()))
+    let mut words = format!("{} at {at}", person(approval.approver.as_ref()));
+    if approval.own {
+        words.push_str(", their own");
+    }
+    if approval.term_seconds > 0 {
+        words.push_str(&format!(", for {}", seconds_as_written(approval.term_seconds)));
+    }
+    if !approval.scope.is_empty() {
+        words.push_str(&format!(", at {}", scope(&approval.scope)));
+    }
+    words + &comment
 }

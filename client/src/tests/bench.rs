@@ -223,6 +223,8 @@ pub(super) fn activation(state: v1::ActivationState) -> v1::Activation {
             ..v1::DirectoryRole::default()
         }),
         term_seconds: 7200,
+        asked_term_seconds: 7200,
+        asked_scope: "/".to_owned(),
         justification: "reset a group".to_owned(),
         ticket: Some(v1::Ticket { number: "INC0012345".to_owned(), system: "ServiceNow".to_owned() }),
         requested_at: at(-1),

@@ -3,7 +3,7 @@
 use elevate_proto::v1;
 
 use super::bench::{ANN, TENANT};
-use crate::binding::{Asked, approval_digest, check, nonce};
+use crate::binding::{Asked, Less, approval_digest, check, nonce};
 
 const DIGEST: &str = "329f5085a418db621641f65f5db9cc5bfab2d455b127c854b8d1085921eee746";
 
@@ -49,10 +49,17 @@ fn a_request_has_the_digest_that_the_contract_says() {
 
 #[test]
 fn an_approval_is_bound_to_activation_and_request() {
-    assert_eq!(
-        approval_digest("0199a1b2-0000-7000-8000-000000000001", DIGEST),
-        "dbcce0a1eaf7fb9bfecfc0c2d26b8251c725322dfc355bcc669d551c08f6de85"
-    );
+    let less = |term_seconds, scope: &str| Less { term_seconds, scope: scope.to_owned() };
+    for (less, digest) in [
+        (Less::default(), "dbcce0a1eaf7fb9bfecfc0c2d26b8251c725322dfc355bcc669d551c08f6de85"),
+        (less(1800, ""), "3944713eb590a29702523cb9491948869aaec58923d77938b2e5faf159d26615"),
+        (
+            less(1800, "/administrativeUnits/00000000-0000-0000-0000-0000000000c1"),
+            "5101fa00d0988eb1ebd39466eeec26e763234beec7a5cabba1688ab24d429aea",
+        ),
+    ] {
+        assert_eq!(approval_digest("0199a1b2-0000-7000-8000-000000000001", DIGEST, &less), digest);
+    }
 }
 
 #[test]

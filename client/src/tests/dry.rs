@@ -76,7 +76,7 @@ async fn activate_shows_what_would_be_asked_and_stops_before_the_sign_in() {
 async fn approve_and_deny_ask_the_broker_whether_they_may() {
     let bench = Bench::signed_in().await;
     let waiting = activation(State::AwaitingApproval);
-    let digest = binding::approval_digest(ID, &waiting.digest);
+    let digest = binding::approval_digest(ID, &waiting.digest, &binding::Less::default());
     let shown = v1::PrepareApprovalResponse {
         challenge: Some(challenge(&digest, "approve")),
         activation: Some(waiting),

@@ -173,7 +173,7 @@ async fn a_refusal_of_the_broker_comes_before_the_sign_in() {
 
 fn to_approve() -> v1::PrepareApprovalResponse {
     let activation = activation(State::AwaitingApproval);
-    let digest = crate::binding::approval_digest(ID, &activation.digest);
+    let digest = crate::binding::approval_digest(ID, &activation.digest, &crate::binding::Less::default());
     v1::PrepareApprovalResponse {
         challenge: Some(challenge(&digest, "approve")),
         activation: Some(activation),

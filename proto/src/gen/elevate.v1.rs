@@ -2558,6 +2558,12 @@ pub struct PrepareApprovalRequest {
     /// The activation's id.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
+    /// To shorten it to so many seconds; 0 leaves the term as it stands.
+    #[prost(int64, tag = "45")]
+    pub term_seconds: i64,
+    /// To narrow it to this scope; empty leaves it as it stands.
+    #[prost(string, tag = "46")]
+    pub scope: ::prost::alloc::string::String,
 }
 /// What it means, and what it needs.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2587,6 +2593,12 @@ pub struct ApproveActivationRequest {
     /// The fresh sign-in.
     #[prost(message, optional, tag = "5")]
     pub proof: ::core::option::Option<Proof>,
+    /// What the yes is to, in seconds, where that is less than Activation.asked_term_seconds; else 0.
+    #[prost(int64, tag = "45")]
+    pub term_seconds: i64,
+    /// What the yes is to, where that is less than Activation.asked_scope; else empty.
+    #[prost(string, tag = "46")]
+    pub scope: ::prost::alloc::string::String,
 }
 /// A no.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2724,8 +2736,13 @@ pub mod approval_service_client {
         /// four bytes of length (big endian) and its text, the request digest being Activation.digest. So the
         /// yes is bound to exactly what is shown.
         ///
+        /// A yes may be to less than what was asked: a shorter term, a narrower scope. Then the digest is
+        /// SHA-256("elevate-approval-narrowed-v1" ‖ activation id ‖ request digest ‖ term_seconds ‖ scope), where the
+        /// last two are those of ApproveActivation: what the yes is to where that is less than asked, else empty. So
+        /// where an earlier approver has narrowed it, the digest of a plain yes names what they left.
+        ///
         /// Errors: ACTIVATION_NOT_FOUND, WRONG_STATE, OWN_APPROVAL, ALREADY_APPROVED, NOT_AN_APPROVER,
-        /// DIRECTORY_UNREACHABLE.
+        /// NOT_NARROWER, DIRECTORY_UNREACHABLE.
         pub async fn prepare_approval(
             &mut self,
             request: impl tonic::IntoRequest<super::PrepareApprovalRequest>,
@@ -2754,7 +2771,8 @@ pub mod approval_service_client {
         }
         /// Says yes. The caller's right is checked again now, and the proof is verified and spent. A
         /// repetition under the same request_id by the same person changes nothing and succeeds.
-        /// Errors: those of PrepareApproval, PROOF\_\*, REQUEST_CHANGED.
+        /// Errors: those of PrepareApproval, PROOF\_\*, REQUEST_CHANGED (also when an earlier approver left less
+        /// meanwhile than this yes is to).
         pub async fn approve_activation(
             &mut self,
             request: impl tonic::IntoRequest<super::ApproveActivationRequest>,
@@ -2831,8 +2849,13 @@ pub mod approval_service_server {
         /// four bytes of length (big endian) and its text, the request digest being Activation.digest. So the
         /// yes is bound to exactly what is shown.
         ///
+        /// A yes may be to less than what was asked: a shorter term, a narrower scope. Then the digest is
+        /// SHA-256("elevate-approval-narrowed-v1" ‖ activation id ‖ request digest ‖ term_seconds ‖ scope), where the
+        /// last two are those of ApproveActivation: what the yes is to where that is less than asked, else empty. So
+        /// where an earlier approver has narrowed it, the digest of a plain yes names what they left.
+        ///
         /// Errors: ACTIVATION_NOT_FOUND, WRONG_STATE, OWN_APPROVAL, ALREADY_APPROVED, NOT_AN_APPROVER,
-        /// DIRECTORY_UNREACHABLE.
+        /// NOT_NARROWER, DIRECTORY_UNREACHABLE.
         async fn prepare_approval(
             &self,
             request: tonic::Request<super::PrepareApprovalRequest>,
@@ -2842,7 +2865,8 @@ pub mod approval_service_server {
         >;
         /// Says yes. The caller's right is checked again now, and the proof is verified and spent. A
         /// repetition under the same request_id by the same person changes nothing and succeeds.
-        /// Errors: those of PrepareApproval, PROOF\_\*, REQUEST_CHANGED.
+        /// Errors: those of PrepareApproval, PROOF\_\*, REQUEST_CHANGED (also when an earlier approver left less
+        /// meanwhile than this yes is to).
         async fn approve_activation(
             &self,
             request: tonic::Request<super::ApproveActivationRequest>,

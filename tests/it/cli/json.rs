@@ -175,7 +175,7 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
           continues: null
           detail: null | text
           digest: text
-          directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}
+          directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, scope_name: null, way: text}
           ended_by: Principal | null
           held_from: null | text
           held_until: null | text
@@ -213,7 +213,7 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
           approval_window_seconds: number
           break_glass: null
           break_glass_only: bool
-          directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, way: text}
+          directory_role: {group_id: null, relation: null, role_definition_id: text, scope: text, scope_name: null, way: text}
           longest_seconds: number
           name: text
           own_approval: bool
@@ -255,7 +255,8 @@ async fn an_activation_in_full() {
               "role_definition_id": "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3",
               "scope": "/",
               "group_id": null,
-              "relation": null
+              "relation": null,
+              "scope_name": null
             },
             "term_seconds": 3600,
             "justification": "Move the sales team's groups (CHG0042)",

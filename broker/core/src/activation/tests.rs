@@ -400,6 +400,16 @@ fn an_approver_may_take_off_and_never_add() {
         (narrowing(3, Some("20m"), None), Some(narrowing(4, Some("10m"), None)), "10m at /"),
         (narrowing(3, None, Some(UNIT)), Some(narrowing(4, None, Some("/"))), "illegal"),
         (narrowing(3, None, Some(UNIT)), Some(narrowing(4, None, Some(OTHER_UNIT))), "illegal"),
+        // A yes to the whole, when the whole is there no more, is a yes to what nobody can have.
+        (narrowing(3, Some("20m"), None), Some(approved(4)), "illegal"),
+        (narrowing(3, None, Some(UNIT)), Some(approved(4)), "illegal"),
+        (narrowing(3, None, Some(UNIT)), Some(narrowing(4, Some("20m"), None)), "illegal"),
+        (
+            narrowing(3, None, Some(UNIT)),
+            Some(narrowing(4, Some("20m"), Some(UNIT))),
+            &format!("20m at {UNIT}"),
+        ),
+        (narrowing(3, Some("20m"), None), Some(narrowing(4, Some("20m"), None)), "20m at /"),
     ] {
         let mut events = vec![requested(2), sought(), first];
         events.extend(second);
@@ -409,6 +419,59 @@ fn an_approver_may_take_off_and_never_add() {
         );
         assert_eq!(said, expected, "{events:?}");
     }
+}
+
+#[test]
+fn a_yes_counts_from_what_earlier_ones_left() {
+    let off = |term: Option<&str>, scope: Option<&str>| Narrowed {
+        term: term.map(|term| term.parse().unwrap()),
+        scope: scope.map(|scope| scope.parse().unwrap()),
+    };
+    let events = [requested(3), sought(), narrowing(3, Some("30m"), None)];
+    let left = Activation::replay(id(), &events).unwrap();
+    for (taken, expected) in [
+        (off(None, None), Ok(off(Some("30m"), None))),
+        (off(Some("30m"), None), Ok(off(Some("30m"), None))),
+        (off(Some("10m"), None), Ok(off(Some("10m"), None))),
+        (off(None, Some(UNIT)), Ok(off(Some("30m"), Some(UNIT)))),
+        (off(None, Some("/")), Ok(off(Some("30m"), None))),
+        (off(Some("45m"), None), Err(ApprovalRefusal::NotNarrower("45m is longer than 30m".to_owned()))),
+    ] {
+        assert_eq!(left.narrowed_by(&taken), expected, "{taken:?}");
+    }
+    // What was seen before it was shortened is there no more.
+    for seen in [off(None, None), off(Some("45m"), None), off(None, Some(UNIT))] {
+        assert_eq!(left.after_yes_to(&seen), Err(ApprovalRefusal::LessIsLeft("30m".to_owned())));
+    }
+    let unit = left.clone().apply(&narrowing(4, Some("30m"), Some(UNIT))).unwrap();
+    let elsewhere = off(Some("10m"), Some(OTHER_UNIT));
+    assert_eq!(unit.after_yes_to(&elsewhere), Err(ApprovalRefusal::LessIsLeft(UNIT.to_owned())));
+    let last = unit.apply(&narrowing(5, Some("30m"), Some(UNIT))).unwrap();
+    let taken: Vec<_> = last.taken_off().map(|(_, off)| off).collect();
+    assert_eq!(taken, [off(Some("30m"), None), off(None, Some(UNIT)), off(None, None)]);
+}
+
+#[test]
+fn an_askers_own_yes_takes_one_place_and_only_where_the_role_says_so() {
+    let with_own = |approvers: u8, own: bool| match requested(approvers) {
+        Event { change: Change::Requested(mut request), at, by } => {
+            request.own_approval = own;
+            Event { change: Change::Requested(request), at, by }
+        }
+        other => other,
+    };
+    let after = |first: Event, yeses: &[u128]| {
+        let events: Vec<_> =
+            [first, sought()].into_iter().chain(yeses.iter().map(|by| approved(*by))).collect();
+        Activation::replay(id(), &events).map(|activation| activation.still_needed()).ok()
+    };
+    assert_eq!(after(with_own(1, false), &[2]), None, "off unless the role says so");
+    assert_eq!(after(with_own(1, true), &[2]), Some(0));
+    assert_eq!(after(with_own(2, true), &[2]), Some(1), "alone it never makes two");
+    assert_eq!(after(with_own(2, true), &[2, 2]), None);
+    assert_eq!(after(with_own(2, true), &[2, 3]), Some(0));
+    let both = Activation::replay(id(), &[with_own(2, true), sought(), approved(2), approved(3)]).unwrap();
+    assert_eq!(both.approvals.iter().map(|yes| both.is_own(yes)).collect::<Vec<_>>(), [true, false]);
 }
 
 fn asked_with(change: impl FnOnce(&mut Request)) -> Event {

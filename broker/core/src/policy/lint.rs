@@ -58,7 +58,20 @@ fn who(role: &EligibleRole) -> Vec<Warning> {
 }
 
 fn approvers(role: &EligibleRole) -> Vec<Warning> {
-    role.approval.iter().filter_map(|rule| approver_problem(role, rule)).map(|p| ("approval", p)).collect()
+    let odd = role.approval.iter().filter_map(|rule| approver_problem(role, rule)).map(|p| ("approval", p));
+    odd.chain(own_approval(role)).collect()
+}
+
+/// What `own_approval` does that may not be meant.
+fn own_approval(role: &EligibleRole) -> Option<Warning> {
+    let places: usize = role.approval.iter().map(|rule| usize::from(rule.count.get())).sum();
+    let problem = match places {
+        _ if !role.own_approval => return None,
+        0 => "changes nothing: nobody has to say yes",
+        1 => "lets an approver who asks have the role alone: one yes is enough, and it may be their own",
+        _ => return None,
+    };
+    Some(("own_approval", problem.to_owned()))
 }
 
 /// What is odd about the people of one requirement, the worst of it.
@@ -66,7 +79,7 @@ fn approver_problem(role: &EligibleRole, rule: &ApprovalRequirement) -> Option<S
     let from: BTreeSet<_> = rule.from.iter().collect();
     let all_among = |subjects: &[Subject]| from.iter().all(|subject| subjects.contains(subject));
     let alone = matches!(role.eligible.as_slice(), [Subject::User(_)]);
-    if alone && all_among(&role.eligible) {
+    if alone && !role.own_approval && all_among(&role.eligible) {
         return Some("names only the one person who may ask: their own yes does not count".to_owned());
     }
     if all_among(&role.denied) {

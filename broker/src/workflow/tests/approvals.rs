@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use elevate_core::activation::Outcome;
-use elevate_core::approval::ApprovalRefusal;
+use elevate_core::approval::{ApprovalRefusal, Narrowed};
 
 use super::world::*;
 use crate::ports::verifier::TokenRefusal;
-use crate::workflow::{Refusal, Yes};
+use crate::workflow::{Refusal, ToApprove, Yes};
 
 const NOT_ASKED: Refusal = Refusal::Approval(ApprovalRefusal::NotAnApprover);
 
@@ -59,12 +59,14 @@ async fn nobody_says_yes_to_their_own_or_twice() {
 async fn who_lost_the_right_since_has_none() {
     let world = World::new().await;
     let id = world.asked(ANN, "admin").await;
-    let (recorded, _, challenge) = world.workflow.prepare_approval(&person(LEA), id).await.unwrap();
+    let ToApprove { recorded, challenge, .. } =
+        world.workflow.prepare_approval(&person(LEA), id, &Narrowed::NOTHING).await.unwrap();
     let token = world.desk.sign_in(principal(LEA), &challenge);
     world.directory.take_out(object(LEA), object(LEADS));
     let yes = Yes {
         request_id: world.request_id(),
         digest: recorded.digest,
+        much: Narrowed::NOTHING,
         comment: "",
         proof: &token,
         challenge: &challenge.text,
@@ -152,8 +154,10 @@ async fn a_proof_is_for_one_person_one_request_and_one_action() {
     let world = World::new().await;
     let id = world.asked(ANN, "admin").await;
     let other = world.asked(BEN, "admin").await;
-    let (recorded, _, challenge) = world.workflow.prepare_approval(&person(LEA), id).await.unwrap();
-    let (_, _, for_another) = world.workflow.prepare_approval(&person(LEA), other).await.unwrap();
+    let ToApprove { recorded, challenge, .. } =
+        world.workflow.prepare_approval(&person(LEA), id, &Narrowed::NOTHING).await.unwrap();
+    let ToApprove { challenge: for_another, .. } =
+        world.workflow.prepare_approval(&person(LEA), other, &Narrowed::NOTHING).await.unwrap();
     let to_activate = world.workflow.prepare(&person(LEA), &World::wish("reader")).await;
     assert!(to_activate.is_err(), "leads are not offered it");
     for (signed_by, signed_for, reason) in [
@@ -165,6 +169,7 @@ async fn a_proof_is_for_one_person_one_request_and_one_action() {
         let yes = Yes {
             request_id: world.request_id(),
             digest: recorded.digest,
+            much: Narrowed::NOTHING,
             comment: "",
             proof: &token,
             challenge: &challenge.text,
@@ -179,6 +184,7 @@ async fn a_proof_is_for_one_person_one_request_and_one_action() {
     let yes = Yes {
         request_id: world.request_id(),
         digest,
+        much: Narrowed::NOTHING,
         comment: "",
         proof: &token,
         challenge: &challenge.text,
@@ -190,11 +196,13 @@ async fn a_proof_is_for_one_person_one_request_and_one_action() {
 async fn a_yes_sent_again_is_the_same_yes() {
     let world = World::new().await;
     let id = world.asked(ANN, "admin").await;
-    let (recorded, _, challenge) = world.workflow.prepare_approval(&person(LEA), id).await.unwrap();
+    let ToApprove { recorded, challenge, .. } =
+        world.workflow.prepare_approval(&person(LEA), id, &Narrowed::NOTHING).await.unwrap();
     let token = world.desk.sign_in(principal(LEA), &challenge);
     let yes = Yes {
         request_id: world.request_id(),
         digest: recorded.digest,
+        much: Narrowed::NOTHING,
         comment: "",
         proof: &token,
         challenge: &challenge.text,
@@ -214,4 +222,23 @@ async fn who_said_yes_may_still_say_no_and_no_is_the_end() {
     assert_eq!(again.version, world.store_version(id).await);
     assert_eq!(world.outcome(id).await, Outcome::Denied { reason: "on second thoughts".to_owned() });
     assert_eq!(world.yes(LEO, id).await.unwrap_err().reason(), "WRONG_STATE");
+}
+
+#[tokio::test]
+async fn a_request_that_is_withdrawn_while_the_proof_is_checked_takes_no_yes() {
+    let world = Arc::new(World::new().await);
+    let id = world.asked(ANN, "admin").await;
+    world.yes(LEO, id).await.unwrap();
+    world.desk.at_proof.shut();
+    let saying = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.yes(LEA, id).await }
+    });
+    world.desk.at_proof.reached().await;
+    world.workflow.withdraw(&person(ANN), id).await.unwrap();
+    world.desk.at_proof.open();
+    let refused = saying.await.unwrap().unwrap_err();
+    assert!(matches!(refused, Refusal::WrongState { is: "closed", .. }), "{refused:?}");
+    world.settle_all().await;
+    assert_eq!((world.outcome(id).await, world.directory.calls("grant")), (Outcome::Withdrawn, 0));
 }

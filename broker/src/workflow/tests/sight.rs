@@ -1,6 +1,7 @@
 //! Who may see what: a stranger learns nothing.
 
 use elevate_core::activation::Outcome;
+use elevate_core::approval::Narrowed;
 use elevate_core::names::ActivationId;
 use elevate_core::policy::Decision;
 use elevate_core::policy::PolicyVersion;
@@ -18,6 +19,7 @@ async fn tried(world: &World, caller: &Caller, id: ActivationId) -> Vec<Refusal>
     let yes = Yes {
         request_id: world.request_id(),
         digest: elevate_core::binding::Digest::from_bytes([7; 32]),
+        much: Narrowed::NOTHING,
         comment: "",
         proof: "none",
         challenge: "none",
@@ -27,7 +29,7 @@ async fn tried(world: &World, caller: &Caller, id: ActivationId) -> Vec<Refusal>
         workflow.show(caller, id).await.unwrap_err(),
         workflow.withdraw(caller, id).await.unwrap_err(),
         workflow.deactivate(caller, id).await.unwrap_err(),
-        workflow.prepare_approval(caller, id).await.map(drop).unwrap_err(),
+        workflow.prepare_approval(caller, id, &Narrowed::NOTHING).await.map(drop).unwrap_err(),
         workflow.approve(caller, id, yes).await.unwrap_err(),
         workflow.deny(caller, id, "no").await.unwrap_err(),
         workflow.revoke(caller, id, "no").await.unwrap_err(),

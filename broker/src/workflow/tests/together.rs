@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use elevate_core::activation::State;
+use elevate_core::approval::Narrowed;
 use elevate_core::names::ActivationId;
 
 use super::outside::Gate;
 use super::world::*;
 use crate::ports::Journal as _;
 use crate::ports::verifier::AppRole;
-use crate::workflow::{Refusal, Yes};
+use crate::workflow::{Refusal, ToApprove, Yes};
 
 /// What the tasks answered, in the order they were begun.
 async fn all<T>(tasks: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> {
@@ -137,14 +138,22 @@ async fn one_proof_counts_once_among_sixteen() {
 async fn one_proof_approves_one_activation_once() {
     let world = Arc::new(World::new().await);
     let id = world.asked(ANN, "admin").await;
-    let (recorded, _, challenge) = world.workflow.prepare_approval(&person(LEA), id).await.unwrap();
+    let ToApprove { recorded, challenge, .. } =
+        world.workflow.prepare_approval(&person(LEA), id, &Narrowed::NOTHING).await.unwrap();
     let token = world.desk.sign_in(principal(LEA), &challenge);
     let digest = recorded.digest;
     let send = |_| {
         let (world, token, challenge) = (Arc::clone(&world), token.clone(), challenge.clone());
         tokio::spawn(async move {
             let request_id = world.request_id();
-            let yes = Yes { request_id, digest, comment: "", proof: &token, challenge: &challenge.text };
+            let yes = Yes {
+                request_id,
+                digest,
+                much: Narrowed::NOTHING,
+                comment: "",
+                proof: &token,
+                challenge: &challenge.text,
+            };
             world.workflow.approve(&person(LEA), id, yes).await
         })
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use elevate_core::activation::{Actor, Change, Event, Kind, Outcome, State};
+use elevate_core::approval::Narrowed;
 use elevate_core::names::{
     ActivationId, DirectoryRole, ObjectId, Principal, RequestId, RoleDefinitionId, Scope, Slot, Target,
     TenantId,
@@ -19,7 +20,7 @@ use crate::ports::journal::{Entry, Note, Position, Recorded, Said};
 use crate::ports::verifier::{AppRole, Caller, CallerKind};
 use crate::ports::{Clock as _, Journal as _};
 use crate::store::{Settings, Store};
-use crate::workflow::{Next, Ports, Prepared, Refusal, Wish, Workflow, Yes};
+use crate::workflow::{Next, Ports, Prepared, Refusal, ToApprove, Wish, Workflow, Yes};
 
 /// Who may ask, and who is asked.
 pub(crate) const STAFF: u64 = 900;
@@ -181,11 +182,13 @@ impl World {
 
     /// Prepares, signs in, says yes.
     pub(crate) async fn yes(&self, who: u64, id: ActivationId) -> Result<Recorded, Refusal> {
-        let (recorded, _, challenge) = self.workflow.prepare_approval(&person(who), id).await?;
+        let ToApprove { recorded, much, challenge, .. } =
+            self.workflow.prepare_approval(&person(who), id, &Narrowed::NOTHING).await?;
         let token = self.desk.sign_in(principal(who), &challenge);
         let yes = Yes {
             request_id: self.request_id(),
             digest: recorded.digest,
+            much,
             comment: "",
             proof: &token,
             challenge: &challenge.text,

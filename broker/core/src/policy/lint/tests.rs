@@ -69,3 +69,18 @@ fn what_looks_like_a_mistake_is_told_with_its_line() {
         line 49: `role[5].usual` is 1day: who names no term holds it for so long
         line 50: `role[5].name` `twice` means the same in the directory as `none` above: who holds one cannot ask for the other"#]].assert_eq(&warned(&text));
 }
+
+#[test]
+fn own_approval_is_warned_of_where_it_leaves_nobody_else_or_does_nothing() {
+    let group = |count: u8| {
+        format!(
+            "[[role.approval]]\ncount = {count}\nfrom = [\"group:00000000-0000-0000-0000-0000000000b2\"]\n"
+        )
+    };
+    let with = |more: &str| role("a", READER, &format!("own_approval = true\n{STAFF}{more}")) + TEST;
+    expect!["line 6: `role[0].own_approval` lets an approver who asks have the role alone: one yes is enough, and it may be their own"].assert_eq(&warned(&with(&group(1))));
+    expect!["line 6: `role[0].own_approval` changes nothing: nobody has to say yes"]
+        .assert_eq(&warned(&with("")));
+    assert_eq!(warned(&with(&group(2))), "");
+    assert_eq!(warned(&with(&(group(1) + &group(1)))), "");
+}

@@ -3,6 +3,7 @@
 mod approval;
 mod ending_early;
 mod main;
+mod narrower_approval;
 mod notices;
 mod outage;
 mod policy_import;
@@ -38,6 +39,11 @@ pub(super) const CHAPTERS: &[Chapter] = &[
         name: "approval",
         about: "two requirements, a denial, an approver who is none any more, a window that closes",
         tell: |guide, folder| Box::pin(approval::tell(guide, folder)),
+    },
+    Chapter {
+        name: "narrower-approval",
+        about: "a yes to less time and to one unit, a yes to more, and a yes to one's own",
+        tell: |guide, folder| Box::pin(narrower_approval::tell(guide, folder)),
     },
     Chapter {
         name: "ending-early",
