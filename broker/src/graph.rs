@@ -1,6 +1,6 @@
 //! The [`Directory`] over Microsoft Graph v1.0.
 //!
-//! One file a way of granting ([`Way::Assignment`], [`Way::Pim`]); all of them speak through one line,
+//! One file a way of granting (`assignment`, `pim`); all of them speak through one line,
 //! which holds the broker's credential, keeps the budget and says of each call whether it was done,
 //! refused, or may have happened. Nothing here waits for an answer twice: who asks, asks again.
 

@@ -341,6 +341,10 @@ impl World {
         for entry in &mut record {
             // The refused attempts stand between them.
             entry.position = 0;
+            // Names are looked up for people, and left out where the directory is slow to say them.
+            for who in [&mut entry.actor, &mut entry.principal].into_iter().flatten() {
+                who.display_name.clear();
+            }
         }
         let directory = self.tenant.directory();
         let held = directory.assignments().iter().map(|held| format!("{held:?}")).collect();
