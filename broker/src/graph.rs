@@ -28,6 +28,7 @@ mod doctor;
 mod people;
 mod pim;
 mod refusal;
+mod schedule;
 mod survey;
 mod wire;
 
@@ -193,7 +194,7 @@ impl Directory for Graph {
         let place = |role: &DirectoryRole| Place { principal, role: *role };
         match target {
             Target::Assignment(role) => assignment::look(&self.line, &place(role)).await,
-            Target::Pim(role) => pim::look(&self.line, &place(role)).await,
+            Target::Pim(role) => schedule::look(&self.line, &place(role)).await,
             Target::Group(_) | Target::PimGroup(_) => Err(not_yet_granted()),
         }
     }
@@ -206,7 +207,7 @@ impl Directory for Graph {
         let place = |role: &DirectoryRole| Place { principal, role: *role };
         match permit.target() {
             Target::Assignment(role) => assignment::grant(&self.line, permit, &place(role)).await,
-            Target::Pim(role) => pim::grant(&self.line, permit, &place(role)).await,
+            Target::Pim(role) => schedule::grant(&self.line, permit, &place(role)).await,
             Target::Group(_) | Target::PimGroup(_) => GrantAnswer::Refused(not_yet_granted().reason),
         }
     }
@@ -221,7 +222,7 @@ impl Directory for Graph {
             Target::Assignment(role) => {
                 assignment::revoke(&self.line, &self.absences, permit, &place(role)).await
             }
-            Target::Pim(role) => pim::revoke(&self.line, &self.absences, permit, &place(role)).await,
+            Target::Pim(role) => schedule::revoke(&self.line, &self.absences, permit, &place(role)).await,
             Target::Group(_) | Target::PimGroup(_) => {
                 RevokeAnswer::NotYet { reason: not_yet_granted().reason, after: None }
             }

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use elevate_core::names::{AssignmentId, DirectoryRole, TenantId};
+use elevate_core::names::{AssignmentId, DirectoryRole, Resource, TenantId, Way};
 use serde_json::json;
 
 use super::absence::Absences;
@@ -34,8 +34,8 @@ pub(super) async fn list(
     let url = line.root.roles_by(ASSIGNMENTS, role.definition);
     let listed: Vec<RoleAssignment> = line.list("assignments.list", Priority::List, url).await?;
     let held_there = listed.iter().filter_map(|each| {
-        let place = each.triple.place(tenant)?;
-        (place.role == *role).then_some((each, place.slot()))
+        let slot = each.about.slot(tenant)?;
+        (slot.resource == Resource::Role(*role)).then_some((each, slot))
     });
     held_there.map(|(each, slot)| Ok(Assignment { id: each.id().ok_or_else(unnamed)?, slot })).collect()
 }
@@ -66,7 +66,7 @@ pub(super) async fn grant(line: &Line, permit: &GrantPermit, place: &Place) -> G
             return Fault::unclear(format!("Graph does not know the principal yet ({})", refusal.brief()))
                 .into();
         }
-        Err(Fault::Refused(refusal)) => return GrantAnswer::Refused(refusal.words()),
+        Err(Fault::Refused(refusal)) => return GrantAnswer::Refused(refusal.words(Way::Assignment)),
         Err(unclear) => return unclear.into(),
     };
     match made.id().filter(|id| line.root.assignment(id).is_some()) {
@@ -78,7 +78,7 @@ pub(super) async fn grant(line: &Line, permit: &GrantPermit, place: &Place) -> G
 /// Graph says that it is there already: by whom?
 async fn met(line: &Line, permit: &GrantPermit, place: &Place) -> GrantAnswer {
     if !permit.has_earlier_try() {
-        return somebody_else();
+        return somebody_else(Way::Assignment);
     }
     match at_slot(line, Priority::Grant, place).await {
         Ok(Some(id)) => GrantAnswer::Done(id),
@@ -91,12 +91,18 @@ async fn met(line: &Line, permit: &GrantPermit, place: &Place) -> GrantAnswer {
 }
 
 /// The broker never adopts: to revoke it later would be to take somebody's standing role.
-pub(super) fn somebody_else() -> GrantAnswer {
-    GrantAnswer::Refused(
-        "somebody else assigned this role to you in the meantime; you hold it, and the broker leaves that \
-         assignment alone"
-            .to_owned(),
-    )
+pub(super) fn somebody_else(way: Way) -> GrantAnswer {
+    let words = match way {
+        Way::Assignment | Way::Pim => {
+            "somebody else assigned this role to you in the meantime; you hold it, and the broker leaves that \
+             assignment alone"
+        }
+        Way::Group | Way::PimGroup => {
+            "somebody else gave you this place in the group in the meantime; you have it, and the broker leaves \
+             it alone"
+        }
+    };
+    GrantAnswer::Refused(words.to_owned())
 }
 
 pub(super) async fn revoke(
@@ -159,7 +165,7 @@ async fn is_there(line: &Line, priority: Priority, place: &Place, id: &Assignmen
     match line.send(Call::read("assignments.get", priority, url)).await {
         Ok(body) => {
             let shown: RoleAssignment = body.read()?;
-            if shown.triple.principal() == Some(place.principal.object) {
+            if shown.about.principal() == Some(place.principal.object) {
                 return Ok(true);
             }
             Err(Fault::unclear("the assignment on record is somebody else's, and the broker leaves it alone"))
@@ -179,7 +185,7 @@ pub(super) async fn at_slot(
     place: &Place,
 ) -> Result<Option<AssignmentId>, Fault> {
     let listed = of_principal(line, priority, place).await?;
-    match listed.iter().find(|each| each.triple.is(place)) {
+    match listed.iter().find(|each| each.about.is(&place.slot())) {
         Some(found) => Ok(Some(found.id().ok_or_else(unnamed)?)),
         None => Ok(None),
     }

@@ -2,6 +2,8 @@
 //!
 //! Only codes come through. Messages are written for developers, may name addresses, and change.
 
+use elevate_core::names::Way;
+
 use super::wire::Problem;
 
 /// Graph said no: nothing has happened.
@@ -56,16 +58,18 @@ impl Refusal {
     }
 
     /// For the asker: what, why and what to do.
-    pub(super) fn words(&self) -> String {
+    pub(super) fn words(&self, way: Way) -> String {
         let brief = self.brief();
-        let first_known = self.problem.codes.iter().find_map(|code| known(code));
+        let first_known = self.problem.codes.iter().find_map(|code| known(code, way));
         match first_known {
             Some(words) if self.is("RoleAssignmentRequestPolicyValidationFailed") => {
                 format!("{words}{} ({brief})", self.rules())
             }
             Some(words) => format!("{words} ({brief})"),
             None if self.status == 403 => format!("{} ({brief})", DENIED),
-            None => format!("Entra refused to assign the role; tell your operator ({brief})"),
+            None => {
+                format!("Entra refused to grant it; tell your operator to run `elevated doctor` ({brief})")
+            }
         }
     }
 
@@ -92,21 +96,25 @@ impl Refusal {
     }
 }
 
-const DENIED: &str =
-    "Entra does not let the broker assign this role; tell your operator to run `elevated doctor`";
+const DENIED: &str = "Entra does not let the broker grant this; tell your operator to run `elevated doctor`";
 
-fn known(code: &str) -> Option<&'static str> {
+fn known(code: &str, way: Way) -> Option<&'static str> {
     Some(match code {
         "Authorization_RequestDenied" | "InsufficientPermissions" | "PermissionScopeNotGranted" => DENIED,
         "AadPremiumLicenseRequired" => {
-            "the tenant has no licence for Privileged Identity Management; tell your operator to grant \
-             this role by the way `assignment`"
+            if way == Way::PimGroup {
+                "the tenant has no licence for Privileged Identity Management; tell your operator to grant \
+                 this place by the way `group`"
+            } else {
+                "the tenant has no licence for Privileged Identity Management; tell your operator to grant \
+                 this role by the way `assignment`"
+            }
         }
         "RoleAssignmentRequestPolicyValidationFailed" => {
-            "the role's own settings in Privileged Identity Management stand against it"
+            "its own settings in Privileged Identity Management stand against it"
         }
         "RoleAssignmentRequestAcrsValidationFailed" => {
-            "the role's own settings in Privileged Identity Management demand an authentication context \
+            "its own settings in Privileged Identity Management demand an authentication context \
              that a broker cannot have; tell your operator"
         }
         "InvalidRoleAssignmentRequestSchedule" | "ActiveDurationTooShort" => {

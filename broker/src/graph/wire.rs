@@ -2,7 +2,9 @@
 //!
 //! Every field may be absent: what is missing matches nothing, rather than failing a whole listing.
 
-use elevate_core::names::{AssignmentId, DirectoryRole, ObjectId, Principal, Resource, Slot, TenantId};
+use elevate_core::names::{
+    AssignmentId, DirectoryRole, Membership, ObjectId, Principal, Resource, Slot, TenantId,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -27,33 +29,40 @@ impl Place {
     }
 }
 
-/// Who, which role, where: in every object about roles.
+/// Who, and what: a role and where, or a group and as what. In every object about one of them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Triple {
+pub(super) struct About {
     principal_id: Option<String>,
     role_definition_id: Option<String>,
     directory_scope_id: Option<String>,
+    group_id: Option<String>,
+    access_id: Option<String>,
 }
 
-impl Triple {
-    /// The place it is about; `None` for what the broker never grants, such as an app scope.
-    pub(super) fn place(&self, tenant: TenantId) -> Option<Place> {
-        Some(Place {
-            principal: Principal { tenant, object: self.principal()? },
-            role: DirectoryRole {
-                definition: self.role_definition_id.as_deref()?.parse().ok()?,
+impl About {
+    /// The slot it is about; `None` for what the broker never grants, such as an app scope.
+    pub(super) fn slot(&self, tenant: TenantId) -> Option<Slot> {
+        let resource = match (&self.role_definition_id, &self.group_id) {
+            (Some(definition), None) => Resource::Role(DirectoryRole {
+                definition: definition.parse().ok()?,
                 scope: self.directory_scope_id.as_deref()?.parse().ok()?,
-            },
-        })
+            }),
+            (None, Some(group)) => Resource::Group(Membership {
+                group: group.parse().ok()?,
+                relation: self.access_id.as_deref()?.to_ascii_lowercase().parse().ok()?,
+            }),
+            (Some(_), Some(_)) | (None, None) => return None,
+        };
+        Some(Slot { principal: Principal { tenant, object: self.principal()? }, resource })
     }
 
     pub(super) fn principal(&self) -> Option<ObjectId> {
         self.principal_id.as_deref()?.parse().ok()
     }
 
-    pub(super) fn is(&self, place: &Place) -> bool {
-        self.place(place.principal.tenant).as_ref() == Some(place)
+    pub(super) fn is(&self, slot: &Slot) -> bool {
+        self.slot(slot.principal.tenant).as_ref() == Some(slot)
     }
 }
 
@@ -62,7 +71,7 @@ impl Triple {
 pub(super) struct RoleAssignment {
     pub(super) id: Option<String>,
     #[serde(flatten)]
-    pub(super) triple: Triple,
+    pub(super) about: About,
 }
 
 impl RoleAssignment {
@@ -71,15 +80,16 @@ impl RoleAssignment {
     }
 }
 
-/// `unifiedRoleAssignmentScheduleInstance`: what is active now, one for each assignment, those made
-/// outside PIM included.
+/// `unifiedRoleAssignmentScheduleInstance`, or `privilegedAccessGroupAssignmentScheduleInstance`: what is
+/// active now, one for each assignment, those made outside PIM included.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Instance {
     id: Option<String>,
     #[serde(flatten)]
-    pub(super) triple: Triple,
+    pub(super) about: About,
     member_type: Option<String>,
+    #[serde(alias = "assignmentScheduleId")]
     role_assignment_schedule_id: Option<String>,
     role_assignment_origin_id: Option<String>,
     start_date_time: Option<String>,
@@ -111,7 +121,7 @@ impl Instance {
     }
 }
 
-/// `unifiedRoleAssignmentScheduleRequest`.
+/// `unifiedRoleAssignmentScheduleRequest`, or `privilegedAccessGroupAssignmentScheduleRequest`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ScheduleRequest {
@@ -122,7 +132,7 @@ pub(super) struct ScheduleRequest {
     target_schedule_id: Option<String>,
     schedule_info: Option<ScheduleInfo>,
     #[serde(flatten)]
-    pub(super) triple: Triple,
+    pub(super) about: About,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -38,6 +38,7 @@ fn there_is_one_way_to_build_a_delete() {
         include_str!("../people.rs"),
         include_str!("../pim.rs"),
         include_str!("../refusal.rs"),
+        include_str!("../schedule.rs"),
         include_str!("../wire.rs"),
         include_str!("../../graph.rs"),
     ]
