@@ -1,6 +1,6 @@
 //! The [`Directory`] over Microsoft Graph v1.0.
 //!
-//! One file a way of granting (`assignment`, `pim`); all of them speak through one line,
+//! One file a way of granting, and one for what the two of PIM share; all of them speak through one line,
 //! which holds the broker's credential, keeps the budget and says of each call whether it was done,
 //! refused, or may have happened. Nothing here waits for an answer twice: who asks, asks again.
 
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use elevate_core::names::{DirectoryRole, ObjectId, Principal, Scope, Target, TenantId};
+use elevate_core::names::{DirectoryRole, Membership, ObjectId, Principal, Scope, Target, TenantId};
 use elevate_core::policy::import::Survey;
 use url::Url;
 
@@ -25,8 +25,10 @@ mod budget;
 mod call;
 mod credential;
 mod doctor;
+mod group;
 mod people;
 mod pim;
+mod pim_group;
 mod refusal;
 mod schedule;
 mod survey;
@@ -37,7 +39,7 @@ mod tests;
 
 use budget::Priority;
 use call::Call;
-use wire::Place;
+use wire::{Place, Seat};
 
 pub use call::{Meter, Wire};
 pub use credential::{
@@ -192,10 +194,12 @@ impl Directory for Graph {
     async fn look(&self, principal: Principal, target: &Target) -> Result<Held, Unreachable> {
         self.is_home(principal.tenant)?;
         let place = |role: &DirectoryRole| Place { principal, role: *role };
+        let seat = |membership: &Membership| Seat { principal, membership: *membership };
         match target {
             Target::Assignment(role) => assignment::look(&self.line, &place(role)).await,
             Target::Pim(role) => schedule::look(&self.line, &place(role)).await,
-            Target::Group(_) | Target::PimGroup(_) => Err(not_yet_granted()),
+            Target::Group(membership) => group::look(&self.line, &seat(membership)).await,
+            Target::PimGroup(membership) => schedule::look(&self.line, &seat(membership)).await,
         }
     }
 
@@ -205,10 +209,12 @@ impl Directory for Graph {
             return GrantAnswer::Refused(foreign.reason);
         }
         let place = |role: &DirectoryRole| Place { principal, role: *role };
+        let seat = |membership: &Membership| Seat { principal, membership: *membership };
         match permit.target() {
             Target::Assignment(role) => assignment::grant(&self.line, permit, &place(role)).await,
             Target::Pim(role) => schedule::grant(&self.line, permit, &place(role)).await,
-            Target::Group(_) | Target::PimGroup(_) => GrantAnswer::Refused(not_yet_granted().reason),
+            Target::Group(membership) => group::grant(&self.line, permit, &seat(membership)).await,
+            Target::PimGroup(membership) => schedule::grant(&self.line, permit, &seat(membership)).await,
         }
     }
 
@@ -218,13 +224,17 @@ impl Directory for Graph {
             return RevokeAnswer::NotYet { reason: foreign.reason, after: None };
         }
         let place = |role: &DirectoryRole| Place { principal, role: *role };
+        let seat = |membership: &Membership| Seat { principal, membership: *membership };
         match permit.target() {
             Target::Assignment(role) => {
                 assignment::revoke(&self.line, &self.absences, permit, &place(role)).await
             }
             Target::Pim(role) => schedule::revoke(&self.line, &self.absences, permit, &place(role)).await,
-            Target::Group(_) | Target::PimGroup(_) => {
-                RevokeAnswer::NotYet { reason: not_yet_granted().reason, after: None }
+            Target::Group(membership) => {
+                group::revoke(&self.line, &self.absences, permit, &seat(membership)).await
+            }
+            Target::PimGroup(membership) => {
+                schedule::revoke(&self.line, &self.absences, permit, &seat(membership)).await
             }
         }
     }
@@ -242,7 +252,8 @@ impl Directory for Graph {
         match target {
             Target::Assignment(role) => assignment::list(&self.line, self.tenant, role).await,
             Target::Pim(role) => pim::list(&self.line, self.tenant, role).await,
-            Target::Group(_) | Target::PimGroup(_) => Err(not_yet_granted()),
+            Target::Group(membership) => group::list(&self.line, self.tenant, membership).await,
+            Target::PimGroup(membership) => pim_group::list(&self.line, self.tenant, membership).await,
         }
     }
 
@@ -264,11 +275,6 @@ impl Inventory for Graph {
     async fn survey(&self) -> Result<Survey, Unreachable> {
         survey::survey(&self.line, &self.names, self.tenant).await
     }
-}
-
-/// Places in groups are not granted yet.
-fn not_yet_granted() -> Unreachable {
-    Unreachable { reason: "this broker does not grant places in groups yet".to_owned(), after: None }
 }
 
 /// A credential goes over TLS, or nowhere but to this host.

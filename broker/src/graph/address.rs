@@ -3,7 +3,7 @@
 //! Parts are set as path segments, so nothing that is put in can lead elsewhere. A `.` or `..` would:
 //! an id made of dots has no address, and there is no way round that.
 
-use elevate_core::names::{AssignmentId, ObjectId, RoleDefinitionId};
+use elevate_core::names::{AssignmentId, Membership, ObjectId, Relation, RoleDefinitionId};
 use url::Url;
 
 const DIRECTORY: [&str; 2] = ["roleManagement", "directory"];
@@ -42,11 +42,34 @@ impl Root {
     }
 
     /// One assignment. `None` when its id cannot be put in an address.
-    pub(super) fn assignment(&self, id: &AssignmentId) -> Option<Url> {
+    pub(super) fn assignment(&self, id: &AssignmentId) -> Option<Removable> {
         let [a, b] = DIRECTORY;
         let url = self.at(&[a, b, "roleAssignments", id.as_str()]);
         let is_last = url.path_segments()?.next_back()? == id.as_str();
-        is_last.then_some(url)
+        is_last.then_some(Removable(url))
+    }
+
+    /// Somebody's place in a group. Without `$ref` at its end this would be the address of the person, and
+    /// DELETE would delete the person: there is no other function that puts a person behind a group.
+    pub(super) fn reference(&self, membership: &Membership, object: ObjectId) -> Removable {
+        Removable(self.at(&[
+            "groups",
+            &membership.group.to_string(),
+            collection(membership.relation),
+            &object.to_string(),
+            "$ref",
+        ]))
+    }
+
+    /// Where somebody is put into a group.
+    pub(super) fn references(&self, membership: &Membership) -> Url {
+        self.at(&["groups", &membership.group.to_string(), collection(membership.relation), "$ref"])
+    }
+
+    /// Who is in the group itself, or owns it: as many at once as Graph shows.
+    pub(super) fn related(&self, membership: &Membership) -> Url {
+        let all = self.at(&["groups", &membership.group.to_string(), collection(membership.relation)]);
+        asking(all, "$select=id&$top=999")
     }
 
     /// One part of Graph by its segments.
@@ -64,6 +87,26 @@ impl Root {
         let url = Url::parse(link).ok()?;
         let is_bare = url.username().is_empty() && url.password().is_none();
         (url.origin() == self.0.origin() && is_bare).then_some(url)
+    }
+}
+
+/// What a DELETE may be sent to. Only a role assignment and a place in a group are; see [`Root::assignment`]
+/// and [`Root::reference`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Removable(Url);
+
+impl Removable {
+    /// The address, to read what is there.
+    pub(super) fn url(&self) -> Url {
+        self.0.clone()
+    }
+}
+
+/// What Graph calls those who are this to a group.
+const fn collection(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Member => "members",
+        Relation::Owner => "owners",
     }
 }
 

@@ -139,8 +139,8 @@ async fn take_away(
     if absences.is_settling(activation, line.clock.now()) {
         return Ok(not_yet("deleted, and Graph still shows it", LAG));
     }
-    let call = Call::delete(&line.root, &id).ok_or_else(|| Fault::from(unnamed()))?;
-    match line.send(call).await {
+    let address = line.root.assignment(&id).ok_or_else(|| Fault::from(unnamed()))?;
+    match line.send(Call::delete("assignments.delete", &address)).await {
         Ok(_) => absences.deleted(activation, &id, line.clock.now().latest()),
         // No proof right after a create; the reads below say more.
         Err(Fault::Refused(refusal)) if refusal.is_missing() => {}
@@ -161,7 +161,7 @@ async fn take_away(
 /// # Errors
 /// No answer, or the id is not about this principal: then it is not for the broker to touch.
 async fn is_there(line: &Line, priority: Priority, place: &Place, id: &AssignmentId) -> Result<bool, Fault> {
-    let url = line.root.assignment(id).ok_or_else(|| Fault::from(unnamed()))?;
+    let url = line.root.assignment(id).ok_or_else(|| Fault::from(unnamed()))?.url();
     match line.send(Call::read("assignments.get", priority, url)).await {
         Ok(body) => {
             let shown: RoleAssignment = body.read()?;

@@ -38,6 +38,8 @@ pub(super) struct Cost {
 impl Cost {
     pub(super) const READ: Self = Self { units: 1, writes: 0 };
     pub(super) const WRITE: Self = Self { units: 1, writes: 1 };
+    /// Who is in a group itself, or owns it.
+    pub(super) const DIRECT_MEMBERS: Self = Self { units: 3, writes: 0 };
     /// The members of a group and of those in it.
     pub(super) const MEMBERS: Self = Self { units: 5, writes: 0 };
     /// `checkMemberGroups` is a POST that changes nothing.

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use elevate_core::due::Now;
-use elevate_core::names::AssignmentId;
 use http::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, RETRY_AFTER};
 use jiff::Timestamp;
 use reqwest::{Method, Response};
@@ -19,7 +18,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::Settings;
-use super::address::Root;
+use super::address::{Removable, Root};
 use super::budget::{self, Budget, Cost, Priority};
 use super::credential::Tokens;
 use super::refusal::Refusal;
@@ -81,17 +80,10 @@ impl Call {
         }
     }
 
-    /// The only `DELETE` there is: a role assignment by its id. `None` when the id has no address.
-    pub(super) fn delete(root: &Root, id: &AssignmentId) -> Option<Self> {
-        Some(Self {
-            kind: "assignments.delete",
-            priority: Priority::Revoke,
-            cost: Cost::WRITE,
-            method: Method::DELETE,
-            url: root.assignment(id)?,
-            body: None,
-            not_after: None,
-        })
+    /// The only `DELETE` there is: of a role assignment, or of a place in a group.
+    pub(super) fn delete(kind: &'static str, what: &Removable) -> Self {
+        let (priority, cost) = (Priority::Revoke, Cost::WRITE);
+        Self { kind, priority, cost, method: Method::DELETE, url: what.url(), body: None, not_after: None }
     }
 
     /// It is not sent at or after this moment: nothing is granted late because the line was busy.
@@ -234,10 +226,22 @@ impl Line {
         priority: Priority,
         first: Url,
     ) -> Result<Vec<T>, Fault> {
+        self.list_at(Cost::READ, kind, priority, first).await
+    }
+
+    /// Likewise, where a page costs more than a read.
+    pub(super) async fn list_at<T: DeserializeOwned>(
+        &self,
+        cost: Cost,
+        kind: &'static str,
+        priority: Priority,
+        first: Url,
+    ) -> Result<Vec<T>, Fault> {
         let mut found = Vec::new();
         let mut url = first;
         for _ in 0..MOST_PAGES {
-            let page: Page<T> = self.send(Call::read(kind, priority, url)).await?.read()?;
+            let call = Call { cost, ..Call::read(kind, priority, url) };
+            let page: Page<T> = self.send(call).await?.read()?;
             found.extend(page.value);
             let Some(link) = page.next_link else { return Ok(found) };
             url = self

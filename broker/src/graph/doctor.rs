@@ -1,17 +1,23 @@
 //! Whether the broker may do in Graph what it is set up to do: for `elevated doctor`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use elevate_core::names::{DirectoryRole, Resource, RoleDefinitionId, Target, Way};
+use elevate_core::names::{
+    DirectoryRole, Membership, ObjectId, Relation, Resource, RoleDefinitionId, Target, Way,
+};
 use jiff::SignedDuration;
-use uuid::Uuid;
 
 use super::address::asking;
 use super::budget::Priority;
 use super::call::{Call, Fault, Line};
 use super::credential::{AUDIENCE, Certificate, Credential, FederatedToken, Proof};
-use super::wire::{AppRoleAssignment, RoleDefinition, ServicePrincipal};
+use super::schedule::Door;
+use super::wire::{Group, Object, RoleDefinition, Seat};
 use crate::ports::directory::Unreachable;
+
+mod permissions;
+
+use permissions::{given, needs};
 
 /// How long before its end a certificate is worth a word.
 const ENDS_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -66,7 +72,7 @@ pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
             client_id.or(identity.user_assigned()).or(token.client_id())
         }
     };
-    let ways: BTreeSet<_> = targets.iter().map(Target::way).collect();
+    let (groups, is_over_roles) = groups(line, targets).await;
     let what = "the permissions of the broker's application";
     let unknown = match client_id {
         None => Some(Finding::wrong(
@@ -76,7 +82,7 @@ pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
         )),
         Some(client_id) => match given(line, client_id).await {
             Ok(given) => {
-                findings.extend(needs(&ways).into_iter().map(|need| need.judged(&given)));
+                findings.extend(needs(targets, is_over_roles).into_iter().map(|need| need.judged(&given)));
                 None
             }
             Err(fault) => Some(Finding::wrong(
@@ -94,6 +100,7 @@ pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
     for role in roles {
         findings.push(definition(line, role).await);
     }
+    findings.extend(groups);
     findings
 }
 
@@ -181,6 +188,13 @@ async fn federated(line: &Line, token: &FederatedToken) -> Finding {
     }
 }
 
+fn membership(target: &Target) -> Option<Membership> {
+    match target.resource() {
+        Resource::Group(membership) => Some(membership),
+        Resource::Role(_) => None,
+    }
+}
+
 fn role(target: &Target) -> Option<DirectoryRole> {
     match target.resource() {
         Resource::Role(role) => Some(role),
@@ -188,121 +202,32 @@ fn role(target: &Target) -> Option<DirectoryRole> {
     }
 }
 
-/// Something to be allowed: any of these permissions does, the least first.
-struct Need {
-    for_what: &'static str,
-    any_of: &'static [&'static str],
-}
-
-impl Need {
-    fn judged(&self, given: &BTreeSet<String>) -> Finding {
-        let least = self.any_of.first().copied().unwrap_or_default();
-        let what = format!("permission to {}", self.for_what);
-        match self.any_of.iter().find(|each| given.contains(**each)) {
-            Some(held) => Finding::fine(format!("{what} ({held})")),
-            None => Finding::wrong(
-                what,
-                format!("the application lacks {least}"),
-                format!(
-                    "add the application permission {least} of Microsoft Graph and let an administrator consent"
-                ),
-            ),
-        }
-    }
-}
-
-/// Microsoft's permissions reference names these as the least first, and then the wider ones.
-fn needs(ways: &BTreeSet<Way>) -> Vec<Need> {
-    let mut needs = vec![
-        Need {
-            for_what: "see who is in which group",
-            any_of: &[
-                "GroupMember.Read.All",
-                "GroupMember.ReadWrite.All",
-                "Group.Read.All",
-                "Group.ReadWrite.All",
-                "Directory.Read.All",
-                "Directory.ReadWrite.All",
-            ],
-        },
-        Need {
-            for_what: "read people's names",
-            any_of: &["User.ReadBasic.All", "User.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"],
-        },
-    ];
-    let read_roles = Need {
-        for_what: "read role assignments",
-        any_of: &[
-            "RoleManagement.Read.Directory",
-            "RoleManagement.ReadWrite.Directory",
-            "Directory.Read.All",
-        ],
-    };
-    if ways.contains(&Way::Assignment) {
-        needs.push(Need {
-            for_what: "assign roles by the way `assignment`",
-            any_of: &["RoleManagement.ReadWrite.Directory"],
-        });
-    } else {
-        needs.push(read_roles);
-    }
-    if ways.is_empty() {
-        // Which ways the policy goes is not known, or there is none yet: one of them must be open.
-        needs.push(Need {
-            for_what: "assign roles, by one way or the other",
-            any_of: &["RoleAssignmentSchedule.ReadWrite.Directory", "RoleManagement.ReadWrite.Directory"],
-        });
-    }
-    if ways.contains(&Way::Pim) {
-        needs.push(Need {
-            for_what: "assign roles by the way `pim`",
-            any_of: &["RoleAssignmentSchedule.ReadWrite.Directory", "RoleManagement.ReadWrite.Directory"],
-        });
-    }
-    needs
-}
-
-/// The application permissions that the broker was given.
-async fn given(line: &Line, client_id: Uuid) -> Result<BTreeSet<String>, Fault> {
-    let read = |url| line.send(Call::read("check", Priority::List, url));
-    let itself = format!("servicePrincipals(appId='{client_id}')");
-    let url = asking(line.root.at(&[&itself]), "$select=id");
-    let itself: ServicePrincipal = read(url).await?.read()?;
-    let id = itself.id.ok_or_else(|| Fault::unclear("Graph showed a service principal without an id"))?;
-    let url = line.root.at(&["servicePrincipals", &id, "appRoleAssignments"]);
-    let assigned: Vec<AppRoleAssignment> = line.list("check", Priority::List, url).await?;
-    let mut by_resource: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for AppRoleAssignment { app_role_id, resource_id } in assigned {
-        if let (Some(role), Some(resource)) = (app_role_id, resource_id) {
-            by_resource.entry(resource).or_default().insert(role);
-        }
-    }
-    let mut given = BTreeSet::new();
-    for (resource, roles) in by_resource {
-        let url = asking(line.root.at(&["servicePrincipals", &resource]), "$select=id,appRoles");
-        let offered: ServicePrincipal = read(url).await?.read()?;
-        let held = offered
-            .app_roles
-            .into_iter()
-            .filter(|role| role.id.as_ref().is_some_and(|id| roles.contains(id)));
-        given.extend(held.filter_map(|role| role.value));
-    }
-    Ok(given)
-}
-
 /// The reads that the ways in use begin with.
 async fn tried(line: &Line, targets: &[Target]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut done = BTreeSet::new();
     for target in targets {
-        let Some(role) = role(target) else { continue };
-        let collection =
-            if target.way().is_pim() { "roleAssignmentScheduleInstances" } else { "roleAssignments" };
-        if !done.insert(collection) {
+        let (what, url) = match target {
+            Target::Assignment(role) => {
+                ("roleAssignments", line.root.roles_by("roleAssignments", role.definition))
+            }
+            Target::Pim(role) => {
+                let collection = "roleAssignmentScheduleInstances";
+                (collection, line.root.roles_by(collection, role.definition))
+            }
+            Target::Group(membership) => match membership.relation {
+                Relation::Member => ("members of groups", line.root.related(membership)),
+                Relation::Owner => ("owners of groups", line.root.related(membership)),
+            },
+            Target::PimGroup(membership) => {
+                let filter = format!("$filter=groupId eq '{}'", membership.group);
+                ("PIM for Groups", asking(line.root.at(<Seat as Door>::INSTANCES), &filter))
+            }
+        };
+        if !done.insert(what) {
             continue;
         }
-        let url = line.root.roles_by(collection, role.definition);
-        let what = format!("reading {collection}");
+        let what = format!("reading {what}");
         findings.push(match line.send(Call::read("check", Priority::List, url)).await {
             Ok(_) => Finding::fine(what),
             Err(fault) => {
@@ -347,5 +272,82 @@ async fn definition(line: &Line, role: RoleDefinitionId) -> Finding {
                 "run `elevated doctor` again, and check the permission to read roles",
             )
         }
+    }
+}
+
+/// The groups that the policy puts people into, and whether the way `group` leads to one that can hold roles.
+async fn groups(line: &Line, targets: &[Target]) -> (Vec<Finding>, bool) {
+    let mut findings = Vec::new();
+    let mut is_over_roles = false;
+    let ids: BTreeSet<_> = targets.iter().filter_map(membership).map(|each| each.group).collect();
+    for id in ids {
+        let (finding, holds_roles) = group(line, id).await;
+        let is_by_group = |each: &Target| {
+            each.way() == Way::Group && membership(each).is_some_and(|membership| membership.group == id)
+        };
+        is_over_roles |= holds_roles && targets.iter().any(is_by_group);
+        let is_there = finding.is_ok();
+        findings.push(finding);
+        let owned = Membership { group: id, relation: Relation::Owner };
+        if is_there && targets.iter().any(|each| membership(each) == Some(owned)) {
+            findings.push(owners(line, &owned).await);
+        }
+    }
+    (findings, is_over_roles)
+}
+
+/// Whether people can be put into the group by hand; and whether it can hold directory roles.
+async fn group(line: &Line, id: ObjectId) -> (Finding, bool) {
+    let what = format!("group {id}");
+    let fields = "$select=id,displayName,isAssignableToRole,groupTypes,onPremisesSyncEnabled";
+    let url = asking(line.root.at(&["groups", &id.to_string()]), fields);
+    let shown = line.send(Call::read("check", Priority::List, url)).await;
+    let Group { id: _, display_name, is_assignable_to_role, group_types, on_premises_sync_enabled } =
+        match shown.and_then(|body| body.read::<Group>()) {
+            Ok(group) if group.id.as_deref().and_then(|shown| shown.parse().ok()) == Some(id) => group,
+            Ok(_) => {
+                let again = "run `elevated doctor` again";
+                return (Finding::wrong(what, "Graph showed another one", again), false);
+            }
+            Err(Fault::Refused(refusal)) if refusal.is_missing() => {
+                let remedy = "correct the id in the policy";
+                return (Finding::wrong(what, "the tenant has no such group", remedy), false);
+            }
+            Err(fault) => {
+                let remedy = "run `elevated doctor` again, and check the permission to read groups";
+                return (Finding::wrong(what, Unreachable::from(fault).reason, remedy), false);
+            }
+        };
+    let name = display_name.unwrap_or_default();
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    let holds_roles = is_assignable_to_role == Some(true);
+    let kind = if holds_roles { ", can hold directory roles" } else { "" };
+    let what = format!("{what} ({name}{kind})");
+    let remedy = "name another group in the policy: one whose members are assigned in Entra";
+    let finding = if group_types.iter().any(|kind| kind == "DynamicMembership") {
+        Finding::wrong(what, "a rule says who is in it, and nobody else can", remedy)
+    } else if on_premises_sync_enabled == Some(true) {
+        Finding::wrong(what, "it is kept on the premises and only copied to Entra", remedy)
+    } else {
+        Finding::fine(what)
+    };
+    (finding, holds_roles)
+}
+
+/// Whether there is a person to whom the group stays when an ownership is taken away.
+async fn owners(line: &Line, owned: &Membership) -> Finding {
+    let what = format!("owners of group {}", owned.group);
+    match line.list::<Object>("check", Priority::List, line.root.related(owned)).await {
+        Ok(owners) if owners.iter().any(Object::is_person) => Finding::fine(what),
+        Ok(_) => Finding::wrong(
+            what,
+            "no person owns it, and Entra takes no group from its last owner",
+            "give the group an owner who stays; until then the broker makes nobody its owner",
+        ),
+        Err(fault) => Finding::wrong(
+            what,
+            Unreachable::from(fault).reason,
+            "run `elevated doctor` again, and check the permission to read groups",
+        ),
     }
 }

@@ -36,13 +36,27 @@ impl Refusal {
         ];
         let hinted = self.status == 400
             && self.problem.is("Request_BadRequest")
-            && self.problem.message.to_ascii_lowercase().contains("conflicting object");
+            && ["conflicting object", "references already exist"].iter().any(|hint| self.hints_at(hint));
         hinted || known.iter().any(|code| self.problem.is(code))
     }
 
     /// Whether there is no such thing, or not yet where this read was answered.
     pub(super) const fn is_missing(&self) -> bool {
         self.status == 404
+    }
+
+    /// Whether there is no such place in the group: Graph says so by this, or by 404.
+    pub(super) fn is_no_reference(&self) -> bool {
+        self.status == 400 && self.hints_at("references do not exist")
+    }
+
+    /// Whether it is that a group would have no owner left.
+    pub(super) fn is_last_owner(&self) -> bool {
+        self.status == 400 && self.hints_at("at least one owner")
+    }
+
+    fn hints_at(&self, words: &str) -> bool {
+        self.problem.message.to_ascii_lowercase().contains(words)
     }
 
     pub(super) fn is(&self, code: &str) -> bool {

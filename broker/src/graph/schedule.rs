@@ -22,6 +22,7 @@ use super::address::asking;
 use super::assignment::{LAG, not_yet, somebody_else, unnamed};
 use super::budget::Priority;
 use super::call::{Call, Fault, Line};
+use super::group::LAST_OWNER;
 use super::wire::{Instance, Progress, ScheduleRequest};
 use crate::ports::directory::{
     Assignment, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
@@ -50,6 +51,20 @@ pub(super) trait Door: Sync {
         line: &Line,
         priority: Priority,
     ) -> impl Future<Output = Result<Option<AssignmentId>, Fault>> + Send;
+
+    /// Why it is not to be granted although it is free, where there is such a reason.
+    fn barred(
+        &self,
+        _line: &Line,
+        _permit: &GrantPermit,
+    ) -> impl Future<Output = Result<Option<GrantAnswer>, Fault>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// What the instance names as its schedule that PIM leaves in place after its end, if it may do that.
+    fn left_as(&self) -> Option<AssignmentId> {
+        None
+    }
 }
 
 /// What a door's calls are counted as.
@@ -62,6 +77,9 @@ pub(super) struct Kinds {
     pub(super) cancel: &'static str,
 }
 
+/// What is to be done about what PIM gave up ending.
+const LEFT: &str = "Entra's Privileged Identity Management shows an ownership there under no schedule: after thirty days it \
+     leaves a group to its last owner. See who is to own the group, and remove this owner by hand";
 /// Entra ends nothing sooner.
 const SHORTEST: SignedDuration = SignedDuration::from_mins(5);
 
@@ -124,6 +142,9 @@ async fn try_grant<D: Door>(line: &Line, permit: &GrantPermit, door: &D) -> Resu
         if permit.not_after().duration_since(now.latest()) < SHORTEST {
             return Err(Fault::unclear("no earlier request is listed, and Entra starts nothing this short"));
         }
+    }
+    if let Some(answer) = door.barred(line, permit).await? {
+        return Ok(answer);
     }
     let mut body = request(door, "adminAssign", permit.activation());
     let term = json!({
@@ -246,6 +267,8 @@ struct Ours {
     /// It was provisioned, and its end has not come.
     is_live: bool,
     on_its_way: Option<ScheduleRequest>,
+    /// It was provisioned, nobody removed it, and its end has come.
+    ran_out: bool,
 }
 
 impl Ours {
@@ -255,6 +278,7 @@ impl Ours {
         ids.extend(permit.held().cloned());
         Self {
             ids,
+            ran_out: requests.iter().any(|r| r.progress() == Progress::Provisioned && !lasting(&r)),
             is_live: requests.iter().filter(lasting).any(|r| r.progress() == Progress::Provisioned),
             on_its_way: requests
                 .iter()
@@ -292,6 +316,7 @@ async fn remove<D: Door>(
             let reason = "Entra's Privileged Identity Management removes nothing in the first five minutes";
             Ok(Some(not_yet(reason, left.unsigned_abs())))
         }
+        Err(Fault::Refused(refusal)) if refusal.is_last_owner() => Err(Fault::unclear(LAST_OWNER)),
         Err(fault) => Err(fault),
     }
 }
@@ -321,6 +346,10 @@ async fn stop<D: Door>(line: &Line, request: &ScheduleRequest) -> Result<RevokeA
 async fn confirmed<D: Door>(line: &Line, door: &D, ours: &Ours) -> Result<RevokeAnswer, Fault> {
     match at_slot(line, Priority::Confirm, door).await? {
         Some(instance) if ours.made(&instance) => Ok(not_yet("removed, and Entra still shows it", LAG)),
+        // Not ours by its schedule, and not to be removed as ours. But it cannot be said either that ours is gone.
+        Some(instance) if ours.ran_out && door.left_as().is_some_and(|id| instance.name() == Some(id)) => {
+            Err(Fault::unclear(LEFT))
+        }
         Some(_) => Ok(RevokeAnswer::Gone),
         None => match door.standing(line, Priority::Confirm).await? {
             Some(_) => Ok(not_yet("removed, and Entra still shows the assignment", LAG)),

@@ -21,7 +21,7 @@ use super::address::asking;
 use super::budget::Priority;
 use super::call::{Fault, Line};
 use super::people::{Names, scope_name, shown};
-use super::wire::{RoleDefinition, Triple};
+use super::wire::{About, RoleDefinition};
 use crate::ports::directory::Unreachable;
 
 mod terms;
@@ -35,7 +35,7 @@ const TERMS_MAX: usize = 200;
 #[serde(rename_all = "camelCase")]
 struct Row {
     #[serde(flatten)]
-    triple: Triple,
+    about: About,
     principal: Option<Whoever>,
     assignment_type: Option<String>,
     member_type: Option<String>,
@@ -71,7 +71,7 @@ impl Row {
             _ => HolderKind::Unknown,
         };
         let name = self.principal.as_ref().and_then(|principal| principal.display_name.as_deref()).map(shown);
-        Some(Holder { id: self.triple.principal()?, kind, name })
+        Some(Holder { id: self.about.principal()?, kind, name })
     }
 
     fn holding(&self, what: Resource, basis: Basis) -> Option<Holding> {
@@ -145,7 +145,7 @@ impl Surveyor<'_> {
     fn take(&mut self, rows: &[Row], basis: Basis) {
         let mut odd = 0u32;
         for row in rows.iter().filter(|row| row.is_direct() && !row.is_activated()) {
-            let what = row.triple.place(self.tenant).map(|place| Resource::Role(place.role));
+            let what = row.about.slot(self.tenant).map(|slot| slot.resource);
             match what.and_then(|what| row.holding(what, basis)) {
                 Some(holding) => self.survey.holdings.push(holding),
                 None => odd = odd.saturating_add(1),

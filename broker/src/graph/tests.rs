@@ -32,9 +32,12 @@ mod call;
 mod credential;
 mod doctor;
 mod federated;
+mod group;
 mod managed;
 mod people;
 mod pim;
+mod pim_group;
+mod scopes;
 mod survey;
 
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
@@ -354,11 +357,11 @@ fn id(text: &str) -> AssignmentId {
     text.parse().unwrap()
 }
 
-fn activation(way: Way, state: State) -> Activation {
+fn activation_of(target: Target, state: State) -> Activation {
     let asked = Asked {
         principal: slot().principal,
         role: "groups-admin".parse().unwrap(),
-        target: target(way),
+        target,
         term: Term::from_seconds(3600).unwrap(),
         starts_at: None,
         justification: "because of INC7, privately".parse().unwrap(),
@@ -406,23 +409,35 @@ fn activation(way: Way, state: State) -> Activation {
 
 /// Nothing was sent yet.
 fn first_try(way: Way) -> GrantPermit {
+    first_try_of(target(way))
+}
+
+fn first_try_of(target: Target) -> GrantPermit {
     let state = State::Activating { not_after: at(3600), retry: Retry::first(at(0)) };
-    GrantPermit::from(&Recorded::appended(activation(way, state))).unwrap()
+    GrantPermit::from(&Recorded::appended(activation_of(target, state))).unwrap()
 }
 
 /// An earlier try may have got through.
 fn later_try(way: Way) -> GrantPermit {
+    later_try_of(target(way))
+}
+
+fn later_try_of(target: Target) -> GrantPermit {
     let state =
         State::Activating { not_after: at(3600), retry: Retry::first(at(0)).again(at(0), "busy".to_owned()) };
-    GrantPermit::from(&Recorded::loaded(activation(way, state))).unwrap()
+    GrantPermit::from(&Recorded::loaded(activation_of(target, state))).unwrap()
 }
 
 fn revocation(way: Way, held: Option<&str>) -> RevokePermit {
+    revocation_of(target(way), held)
+}
+
+fn revocation_of(target: Target, held: Option<&str>) -> RevokePermit {
     let state = State::Revoking {
         held: held.map(id),
         not_after: at(3600),
         cause: Cause::Expired,
         retry: Retry::first(at(0)),
     };
-    RevokePermit::from(&Recorded::loaded(activation(way, state))).unwrap()
+    RevokePermit::from(&Recorded::loaded(activation_of(target, state))).unwrap()
 }

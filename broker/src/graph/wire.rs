@@ -29,6 +29,19 @@ impl Place {
     }
 }
 
+/// A principal's place in a group: the slot of the ways that grant those.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) principal: Principal,
+    pub(super) membership: Membership,
+}
+
+impl Seat {
+    pub(super) const fn slot(&self) -> Slot {
+        Slot { principal: self.principal, resource: Resource::Group(self.membership) }
+    }
+}
+
 /// Who, and what: a role and where, or a group and as what. In every object about one of them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -210,6 +223,51 @@ pub(super) struct Groups {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Named {
     pub(super) display_name: Option<String>,
+}
+
+/// A reference to an object.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reference {
+    #[serde(rename = "@odata.id")]
+    target: Option<String>,
+}
+
+impl Reference {
+    /// Graph spells the address in more than one way; the id is a segment of all of them.
+    pub(super) fn is_to(&self, object: ObjectId) -> bool {
+        let address = self.target.as_deref().unwrap_or_default();
+        address.split('/').any(|segment| segment.parse() == Ok(object))
+    }
+}
+
+/// Something in a group, or that owns one.
+#[derive(Debug, Deserialize)]
+pub(super) struct Object {
+    id: Option<String>,
+    #[serde(rename = "@odata.type")]
+    kind: Option<String>,
+}
+
+impl Object {
+    pub(super) fn id(&self) -> Option<ObjectId> {
+        self.id.as_deref()?.parse().ok()
+    }
+
+    pub(super) fn is_person(&self) -> bool {
+        self.kind.as_deref() == Some("#microsoft.graph.user")
+    }
+}
+
+/// A group, as far as it says whether people can be put into it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Group {
+    pub(super) id: Option<String>,
+    pub(super) display_name: Option<String>,
+    pub(super) is_assignable_to_role: Option<bool>,
+    #[serde(default)]
+    pub(super) group_types: Vec<String>,
+    pub(super) on_premises_sync_enabled: Option<bool>,
 }
 
 /// Somebody in a group.

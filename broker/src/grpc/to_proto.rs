@@ -8,7 +8,7 @@ use elevate_core::activation::{
 use elevate_core::approval::ApprovalRequirement;
 use elevate_core::binding::policy_digest;
 use elevate_core::due;
-use elevate_core::names::{DirectoryRole, Membership, Principal, Resource, Target};
+use elevate_core::names::{DirectoryRole, Membership, Principal, Relation, Resource, Target};
 use elevate_core::policy::tier::{Ascent, Power};
 use elevate_core::policy::{Bound, BreakGlass, EligibleRole, ProofRule};
 use elevate_proto::v1 as api;
@@ -88,7 +88,16 @@ pub(super) fn challenge(
 pub(super) fn power(offer: &EligibleRole) -> api::Power {
     let Some(Power { title, tier, ascent, .. }) = offer.power() else {
         let unknown = || "unknown".to_owned();
-        return api::Power { title: String::new(), tier: unknown(), ascent: unknown(), how: String::new() };
+        let how = match offer.target.resource() {
+            Resource::Role(_) => "",
+            Resource::Group(Membership { relation: Relation::Member, .. }) => {
+                "what a group gives is not in the table: roles, applications and Azure resources may come with it"
+            }
+            Resource::Group(Membership { relation: Relation::Owner, .. }) => {
+                "what a group gives is not in the table; an owner decides who is in it, and can join it"
+            }
+        };
+        return api::Power { title: String::new(), tier: unknown(), ascent: unknown(), how: how.to_owned() };
     };
     let (ascent, how) = match ascent {
         Ascent::Direct(how) => ("direct", *how),

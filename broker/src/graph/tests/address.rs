@@ -10,9 +10,10 @@ fn delete_means_one_role_assignment_and_nothing_else() {
     {
         let root = Root::new(Url::parse(root).unwrap());
         for safe in ["YUb1sHQtUEyvox7IA_Eu_mm3jqnUe4lEhvatluHVi2I-1", "a", "~", "...", "a.b"] {
-            let call = format!("{:?}", Call::delete(&root, &id(safe)).unwrap());
+            let address = root.assignment(&id(safe)).unwrap();
+            let call = format!("{:?}", Call::delete("x", &address));
             assert!(call.contains("method: DELETE"), "{call}");
-            let url = root.assignment(&id(safe)).unwrap();
+            let url = address.url();
             let path = url.path().to_owned();
             assert!(path.ends_with(&format!("/roleManagement/directory/roleAssignments/{safe}")), "{path}");
             assert_eq!(url.query(), None);
@@ -20,29 +21,54 @@ fn delete_means_one_role_assignment_and_nothing_else() {
         // A segment of dots would climb, and then DELETE would hit something else.
         for climbing in [".", ".."] {
             assert_eq!(root.assignment(&id(climbing)), None);
-            assert!(Call::delete(&root, &id(climbing)).is_none());
+        }
+    }
+}
+
+#[test]
+fn to_take_somebody_out_of_a_group_never_addresses_the_person() {
+    let (group, ann) = (GROUPS_ADMIN.parse().unwrap(), ANN.parse().unwrap());
+    for root in ["https://graph.microsoft.com/v1.0", "https://graph.microsoft.com/v1.0/"] {
+        let root = Root::new(Url::parse(root).unwrap());
+        for (relation, word) in [(Relation::Member, "members"), (Relation::Owner, "owners")] {
+            let membership = Membership { group, relation };
+            let url = root.reference(&membership, ann).url();
+            let place = format!("https://graph.microsoft.com/v1.0/groups/{GROUPS_ADMIN}/{word}");
+            assert_eq!(url.as_str(), format!("{place}/{ANN}/$ref"), "without `$ref`, DELETE deletes Ann");
+            assert_eq!(root.references(&membership).as_str(), format!("{place}/$ref"));
+            assert_eq!(root.related(&membership).as_str(), format!("{place}?$select=id&$top=999"));
         }
     }
 }
 
 #[test]
 fn there_is_one_way_to_build_a_delete() {
-    let sources = [
+    let addresses = include_str!("../address.rs");
+    // Made by two functions, and both are tested above.
+    assert_eq!(addresses.matches("Removable(").count(), 3, "the type, and one for each of the two");
+    assert_eq!(addresses.matches("\"$ref\"").count(), 2);
+    let others = [
         include_str!("../absence.rs"),
-        include_str!("../address.rs"),
         include_str!("../assignment.rs"),
         include_str!("../budget.rs"),
         include_str!("../call.rs"),
         include_str!("../credential.rs"),
         include_str!("../doctor.rs"),
+        include_str!("../doctor/permissions.rs"),
+        include_str!("../group.rs"),
         include_str!("../people.rs"),
         include_str!("../pim.rs"),
+        include_str!("../pim_group.rs"),
         include_str!("../refusal.rs"),
         include_str!("../schedule.rs"),
         include_str!("../wire.rs"),
         include_str!("../../graph.rs"),
     ]
     .concat();
+    for built_here_only in ["Removable(", "$ref\"", "\"owners\"", "collection(membership"] {
+        assert!(!others.contains(built_here_only), "{built_here_only}");
+    }
+    let sources = format!("{addresses}{others}");
     assert_eq!(sources.matches("Method::DELETE").count(), 1);
     assert_eq!(sources.matches(".delete(").count(), 0, "reqwest's shorthand");
     assert_eq!(sources.matches("Method::PATCH").count() + sources.matches("Method::PUT").count(), 0);

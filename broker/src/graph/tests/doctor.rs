@@ -11,7 +11,14 @@ fn wrong(findings: &[Finding]) -> Vec<&str> {
 }
 
 fn permissions(stub: &Stub, given: &[&str]) {
-    let names = ["RoleManagement.ReadWrite.Directory", "GroupMember.Read.All", "User.ReadBasic.All"];
+    let names = [
+        "RoleManagement.ReadWrite.Directory",
+        "GroupMember.Read.All",
+        "User.ReadBasic.All",
+        "GroupMember.ReadWrite.All",
+        "Group.ReadWrite.All",
+        "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup",
+    ];
     let offered: Vec<_> =
         names.iter().enumerate().map(|(n, name)| json!({ "id": format!("r{n}"), "value": name })).collect();
     let held = offered.iter().filter(|role| given.iter().any(|name| role["value"] == json!(name)));
@@ -89,4 +96,96 @@ async fn without_a_token_nothing_else_is_tried() {
     let last = findings.last().unwrap();
     assert!(last.wrong.as_ref().unwrap().problem.contains("AADSTS700027"), "{last:?}");
     assert!(stub.is_done().is_empty());
+}
+
+fn group(stub: &Stub, more: &Value) {
+    let mut shown = json!({ "id": GROUPS_ADMIN, "displayName": "Server operators", "groupTypes": [] });
+    shown.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let fields = "$select=id,displayName,isAssignableToRole,groupTypes,onPremisesSyncEnabled";
+    stub.expect(format!("GET groups/{GROUPS_ADMIN}?{fields}"), ok(shown));
+}
+
+fn owners(stub: &Stub, owners: &[Value]) {
+    stub.expect(format!("GET groups/{GROUPS_ADMIN}/owners?$select=id&$top=999"), value(owners));
+}
+
+fn place(relation: Relation) -> Membership {
+    Membership { group: GROUPS_ADMIN.parse().unwrap(), relation }
+}
+
+#[tokio::test]
+async fn groups_need_their_own_permissions_and_only_what_the_policy_uses() {
+    let member = Target::Group(place(Relation::Member));
+    let owner = Target::Group(place(Relation::Owner));
+    let by_pim = Target::PimGroup(place(Relation::Member));
+    let (members, owned, roles, pim) = (
+        "permission to make members of groups by the way `group`",
+        "permission to make owners of groups by the way `group`",
+        "permission to change groups that can hold roles, by the way `group`",
+        "permission to make members and owners of groups by the way `pim-group`",
+    );
+    let people = ["GroupMember.Read.All", "User.ReadBasic.All"];
+    for (targets, holds_roles, given, lacking) in [
+        (vec![member], false, "", vec![members]),
+        (vec![member], false, "GroupMember.ReadWrite.All", vec![]),
+        (vec![member], true, "GroupMember.ReadWrite.All", vec![roles]),
+        (vec![member], true, "GroupMember.ReadWrite.All RoleManagement.ReadWrite.Directory", vec![]),
+        (vec![owner], false, "GroupMember.ReadWrite.All", vec![owned]),
+        (vec![owner, member], false, "Group.ReadWrite.All", vec![]),
+        (vec![by_pim], true, "GroupMember.ReadWrite.All", vec![pim]),
+        (vec![by_pim], true, "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup", vec![]),
+    ] {
+        let Bench { stub, graph, .. } = bench().await;
+        group(&stub, &json!({ "isAssignableToRole": holds_roles }));
+        if targets.contains(&owner) {
+            owners(&stub, &[json!({ "@odata.type": "#microsoft.graph.user", "id": BEN })]);
+        }
+        permissions(&stub, &[people.as_slice(), &given.split_whitespace().collect::<Vec<_>>()].concat());
+        let findings = graph.check(&targets).await;
+        assert_eq!(wrong(&findings), lacking, "{targets:?} with {given}");
+        stub.is_done();
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_nobody_can_be_put_into_is_told() {
+    let all = ["GroupMember.Read.All", "User.ReadBasic.All", "Group.ReadWrite.All"];
+    for (more, problem) in [
+        (json!({ "groupTypes": ["DynamicMembership"] }), "a rule says"),
+        (json!({ "onPremisesSyncEnabled": true }), "on the premises"),
+        (json!({ "id": BEN }), "another one"),
+    ] {
+        let Bench { stub, graph, .. } = bench().await;
+        group(&stub, &more);
+        permissions(&stub, &all);
+        let findings = graph.check(&[Target::Group(place(Relation::Member))]).await;
+        let wrong: Vec<_> = findings.iter().filter_map(|finding| finding.wrong.as_ref()).collect();
+        assert!(matches!(wrong.as_slice(), [one] if one.problem.contains(problem)), "{findings:?}");
+        stub.is_done();
+    }
+    // An application does not count as an owner.
+    let Bench { stub, graph, .. } = bench().await;
+    group(&stub, &json!({}));
+    owners(&stub, &[json!({ "@odata.type": "#microsoft.graph.servicePrincipal", "id": BEN })]);
+    permissions(&stub, &all);
+    let findings = graph.check(&[Target::Group(place(Relation::Owner))]).await;
+    assert_eq!(wrong(&findings), [format!("owners of group {GROUPS_ADMIN}")]);
+    stub.is_done();
+}
+
+#[tokio::test]
+async fn without_leave_to_see_permissions_the_reads_of_groups_are_tried_too() {
+    let Bench { stub, graph, .. } = bench().await;
+    group(&stub, &json!({}));
+    stub.expect(format!("GET servicePrincipals(appId='{CLIENT}')?$select=id"), problem(403, "x"))
+        .expect(format!("GET groups/{GROUPS_ADMIN}/members?$select=id&$top=999"), nothing())
+        .expect(
+            format!(
+                "GET identityGovernance/privilegedAccess/group/assignmentScheduleInstances?$filter=groupId eq '{GROUPS_ADMIN}'"
+            ),
+            problem(400, "AadPremiumLicenseRequired"),
+        );
+    let findings = graph.check(&[target(Way::Group), target(Way::PimGroup)]).await;
+    assert_eq!(wrong(&findings), ["the permissions of the broker's application", "reading PIM for Groups"]);
+    stub.is_done();
 }
