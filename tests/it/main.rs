@@ -8,6 +8,7 @@ mod documents;
 mod emergencies;
 mod expiry;
 mod foreign;
+mod groups;
 mod holding;
 mod importing;
 mod logging;

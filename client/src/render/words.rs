@@ -89,6 +89,9 @@ pub(crate) fn approvers(approvers: Option<&v1::Approvers>) -> String {
 /// What a role can do to the tenant.
 pub(crate) fn power(power: Option<&v1::Power>) -> String {
     let Some(v1::Power { title, tier, ascent, how }) = power else { return String::new() };
+    if tier == "unknown" && !how.is_empty() {
+        return format!("unknown: {}", clean_line(how));
+    }
     if tier == "unknown" {
         return "unknown: not a built-in role for the whole tenant".to_owned();
     }

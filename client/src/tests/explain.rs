@@ -180,6 +180,32 @@ async fn explain_for_somebody_else_tells_of_a_denial_and_of_what_is_not_known() 
 }
 
 #[tokio::test]
+async fn explain_of_a_place_in_a_group_says_that_what_it_gives_is_not_known() {
+    let bench = Bench::signed_in().await;
+    let mut told = explained();
+    told.role.as_mut().unwrap().directory_role = Some(v1::DirectoryRole {
+        way: "pim-group".to_owned(),
+        group_id: BOB.to_owned(),
+        relation: "owner".to_owned(),
+        ..Default::default()
+    });
+    let unknown = || "unknown".to_owned();
+    let how = "what a group gives is not in the table".to_owned();
+    told.power = Some(v1::Power { title: String::new(), tier: unknown(), ascent: unknown(), how });
+    bench.broker.says("explain_role", &told);
+    let text = bench.elevate(&["explain", "groups-admin"]).await.out;
+    for line in [
+        format!("what           owner of group {BOB}, granted by way of `pim-group`"),
+        "power          unknown: what a group gives is not in the table".to_owned(),
+    ] {
+        assert!(text.contains(&line), "{line}\n{text}");
+    }
+    assert!(!text.contains("scope"), "{text}");
+    let json = bench.elevate(&["explain", "groups-admin", "--output", "json"]).await.out;
+    assert!(json.contains("\"how\":") && json.contains("is not in the table"), "{json}");
+}
+
+#[tokio::test]
 async fn explain_of_what_is_not_offered_is_refused() {
     let bench = Bench::signed_in().await;
     let why = "role `x` is not offered to you; `elevate roles` shows what is";

@@ -49,7 +49,7 @@ pub struct Power {
     /// Whether it can grant itself more: "direct", "indirect", "none-known" or "unknown".
     #[prost(string, tag = "3")]
     pub ascent: ::prost::alloc::string::String,
-    /// By which way, in a sentence; empty when none is known.
+    /// By which way, in a sentence; for a place in a group, why it is unknown. Empty when there is nothing to say.
     #[prost(string, tag = "4")]
     pub how: ::prost::alloc::string::String,
 }
