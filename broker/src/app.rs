@@ -248,6 +248,7 @@ impl Whole {
         ));
         let mut reaper = tokio::spawn(self.reaper.run(settling.clone()));
         let mut reconciler = tokio::spawn(reaper::reconcile(Arc::clone(&self.workflow), settling.clone()));
+        let mut accounts = tokio::spawn(reaper::watch_accounts(Arc::clone(&self.workflow), settling.clone()));
         let mut outbox = tokio::spawn(noticed(self.outbox.run(noticing.clone())));
         let telling_ended = telling.clone();
         tokio::spawn(Arc::clone(&self.telemetry).serve(self.admin_listener, telling.clone()));
@@ -273,6 +274,7 @@ impl Whole {
             ended = &mut server => Err(Failure::Part(part("the service", ended))),
             ended = &mut reaper => Err(settling_ended("the reaper", ended)),
             ended = &mut reconciler => Err(settling_ended("the reconciler", ended)),
+            ended = &mut accounts => Err(settling_ended("the watch of accounts", ended)),
         };
         self.workflow.drain();
         calls.cancel();
@@ -285,6 +287,7 @@ impl Whole {
             server.abort();
             reaper.abort();
             reconciler.abort();
+            accounts.abort();
             outbox.abort();
             telling.cancel();
             return Err(failure);
@@ -296,6 +299,7 @@ impl Whole {
         }
         settling.cancel();
         reconciler.abort();
+        accounts.abort();
         match tokio::time::timeout(reaper::DRAIN_FOR, &mut reaper).await {
             Ok(Ok(Ok(()))) => {}
             Ok(ended) => return Err(settling_ended("the reaper", ended)),

@@ -79,19 +79,27 @@ pub async fn examine(config: &Config) -> Findings {
              somebody who does not know whose it is)",
         );
     }
-    let targets = record(&mut findings, config).await;
-    outside(&mut findings, config, &targets).await;
+    let managed = record(&mut findings, config).await;
+    outside(&mut findings, config, &managed).await;
     findings
 }
 
+/// What the policy in force needs of the directory.
+#[derive(Debug, Default)]
+struct Managed {
+    targets: Vec<Target>,
+    /// Whether a role ends its holder's sign-in sessions.
+    signs_out: bool,
+}
+
 /// The store, and what the policy in it manages.
-async fn record(findings: &mut Findings, config: &Config) -> Vec<Target> {
+async fn record(findings: &mut Findings, config: &Config) -> Managed {
     let folder = config.store.folder.clone();
     if !folder.join("log").exists() {
         // Opening it would make one, perhaps as another user than the broker's.
         findings
             .well(format!("no record in {} yet: the broker makes it at its first start", folder.display()));
-        return Vec::new();
+        return Managed::default();
     }
     let opened = tokio::task::spawn_blocking(move || Store::open(&store::Settings { folder })).await;
     let store = match opened {
@@ -102,28 +110,31 @@ async fn record(findings: &mut Findings, config: &Config) -> Vec<Target> {
                 "the record in {at} is in use by a running broker, which checked it (stop it to have the \
                  permissions looked at way by way)"
             ));
-            return Vec::new();
+            return Managed::default();
         }
         Ok(Err(error)) => {
             findings.wrong("the record", error.to_string(), "run `elevated store check`");
-            return Vec::new();
+            return Managed::default();
         }
         Err(panicked) => {
             findings.wrong("the record", panicked.to_string(), "run `elevated store check`");
-            return Vec::new();
+            return Managed::default();
         }
     };
     let entries = store.size().borrow().0;
     findings.well(format!("the record opens: {entries} entries"));
-    let targets = match store.policy().await {
+    let managed = match store.policy().await {
         Ok(None) => {
             findings.well("no policy applied yet: nobody can ask for anything");
-            Vec::new()
+            Managed::default()
         }
         Ok(Some(applied)) => match elevate_core::policy::parse(&applied.text) {
             Ok(policy) => {
                 findings.well(format!("policy version {}: {} roles", applied.version, policy.roles().len()));
-                policy.roles().iter().map(|role| role.target).collect()
+                Managed {
+                    targets: policy.roles().iter().map(|role| role.target).collect(),
+                    signs_out: policy.roles().iter().any(|role| role.sign_out),
+                }
             }
             Err(faults) => {
                 findings.wrong(
@@ -131,21 +142,21 @@ async fn record(findings: &mut Findings, config: &Config) -> Vec<Target> {
                     faults.to_string(),
                     "apply one that this version reads",
                 );
-                Vec::new()
+                Managed::default()
             }
         },
         Err(fault) => {
             findings.wrong("the record", fault.to_string(), "run `elevated store check`");
-            Vec::new()
+            Managed::default()
         }
     };
     if let Err(fault) = store.close().await {
         findings.wrong("the record", fault.to_string(), "run `elevated store check`");
     }
-    targets
+    managed
 }
 
-async fn outside(findings: &mut Findings, config: &Config, targets: &[Target]) {
+async fn outside(findings: &mut Findings, config: &Config, managed: &Managed) {
     let http = match tls::outward(config.tenant.ca.as_deref()) {
         Ok(http) => http,
         Err(error) => {
@@ -178,7 +189,7 @@ async fn outside(findings: &mut Findings, config: &Config, targets: &[Target]) {
             return;
         }
     };
-    for finding in graph.check(targets).await {
+    for finding in graph.check(&managed.targets, managed.signs_out).await {
         match finding.wrong {
             None => findings.well(finding.what),
             Some(wrong) => findings.wrong(finding.what, wrong.problem, wrong.remedy),

@@ -4,7 +4,7 @@
 //! which holds the broker's credential, keeps the budget and says of each call whether it was done,
 //! refused, or may have happened. Nothing here waits for an answer twice: who asks, asks again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +14,13 @@ use elevate_core::policy::import::Survey;
 use url::Url;
 
 use crate::ports::directory::{
-    Assignment, Directory, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit, Unreachable,
+    Account, Assignment, Directory, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit,
+    SignOutAnswer, Unreachable,
 };
 use crate::ports::{Clock, Inventory};
 
 mod absence;
+mod accounts;
 mod address;
 mod assignment;
 mod budget;
@@ -175,9 +177,10 @@ impl Graph {
         let _ = self.line.send(Call::read("time", Priority::Confirm, url)).await;
     }
 
-    /// Whether the broker may do what these targets need: for `elevated doctor`.
-    pub async fn check(&self, targets: &[Target]) -> Vec<Finding> {
-        doctor::check(&self.line, targets).await
+    /// Whether the broker may do what these targets need, and sign people out where a role wants that: for
+    /// `elevated doctor`.
+    pub async fn check(&self, targets: &[Target], signs_out: bool) -> Vec<Finding> {
+        doctor::check(&self.line, targets, signs_out).await
     }
 
     fn is_home(&self, tenant: TenantId) -> Result<(), Unreachable> {
@@ -237,6 +240,21 @@ impl Directory for Graph {
                 schedule::revoke(&self.line, &self.absences, permit, &seat(membership)).await
             }
         }
+    }
+
+    async fn accounts(
+        &self,
+        people: &BTreeSet<Principal>,
+    ) -> Result<BTreeMap<Principal, Account>, Unreachable> {
+        people.iter().try_for_each(|person| self.is_home(person.tenant))?;
+        accounts::accounts(&self.line, people).await
+    }
+
+    async fn sign_out(&self, principal: Principal) -> SignOutAnswer {
+        if let Err(foreign) = self.is_home(principal.tenant) {
+            return SignOutAnswer::Refused(foreign.reason);
+        }
+        accounts::sign_out(&self.line, principal.object).await
     }
 
     async fn groups_of(

@@ -7,7 +7,7 @@ use elevate_core::names::{ActivationId, RoleName};
 use elevate_proto::v1 as api;
 use tonic::{Request, Response, Status};
 
-use crate::ports::journal::Note;
+use crate::ports::journal::{Freeze, Note};
 use crate::ports::verifier::Caller;
 use crate::reaper::Sweeper;
 use crate::workflow::{Refusal, Workflow};
@@ -143,6 +143,18 @@ impl Api {
             Ok(Err(refusal)) => Err(status::from(&refusal)),
             Err(panicked) => Err(status::internal(&panicked)),
         }
+    }
+
+    /// Since when nothing is granted, with the name of who said so.
+    async fn frozen(&self) -> Result<Option<api::Frozen>, Refusal> {
+        let Some(freeze) = self.inner.workflow.frozen().await? else { return Ok(None) };
+        Ok(Some(self.named_freeze(&freeze).await))
+    }
+
+    async fn named_freeze(&self, freeze: &Freeze) -> api::Frozen {
+        let mut message = to_proto::frozen(freeze);
+        self.inner.names.fill_people(message.by.as_mut()).await;
+        message
     }
 
     /// An activation with the names of the people in it.

@@ -30,6 +30,10 @@ const RECONCILE_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// was missing.
 const RECONCILE_AGAIN: SignedDuration = SignedDuration::from_secs(45);
 
+/// How often the accounts of those who hold something are looked at. One that is missing is looked at twice, half
+/// a minute apart, and what it holds is to be on its way within the minute.
+const ACCOUNTS_EVERY: SignedDuration = SignedDuration::from_secs(14);
+
 /// How many sweeps are waited for at one moment; more wait to be asked.
 const SWEEPS_AT_ONCE: usize = 64;
 
@@ -261,6 +265,25 @@ pub async fn reconcile(workflow: Arc<Workflow>, stop: CancellationToken) -> Resu
         while clock.now().latest() < wake {
             tokio::select! {
                 biased;
+                () = stop.cancelled() => return Ok(()),
+                () = clock.sleep_until(wake) => {}
+            }
+        }
+    }
+}
+
+/// Looks at the accounts of those who hold something now and then, until `stop`.
+///
+/// # Errors
+/// The store failed; the process must end.
+pub async fn watch_accounts(workflow: Arc<Workflow>, stop: CancellationToken) -> Result<(), StoreFault> {
+    let clock = Arc::clone(&workflow.ports().clock);
+    loop {
+        workflow.watch_accounts().await?;
+        let now = clock.now().latest();
+        let wake = now.checked_add(ACCOUNTS_EVERY).unwrap_or(now);
+        while clock.now().latest() < wake {
+            tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = clock.sleep_until(wake) => {}
             }

@@ -72,6 +72,7 @@ pub struct Telemetry {
     left_out: Gauge<u64, AtomicU64>,
     notices: Arc<Meter>,
     untold: Gauge<u64, AtomicU64>,
+    frozen: Gauge,
     oldest: Gauge<f64, AtomicU64>,
 }
 
@@ -82,9 +83,22 @@ impl Telemetry {
         workflow.register(&mut registry);
         notices.register(&mut registry);
         let (live, overdue, stuck, entries, left_out) = Default::default();
-        let (untold, oldest) = Default::default();
-        Self { workflow, health, registry, live, overdue, stuck, entries, left_out, notices, untold, oldest }
-            .registered()
+        let (untold, oldest, frozen) = Default::default();
+        Self {
+            workflow,
+            health,
+            registry,
+            live,
+            overdue,
+            stuck,
+            entries,
+            left_out,
+            notices,
+            untold,
+            frozen,
+            oldest,
+        }
+        .registered()
     }
 
     fn registered(mut self) -> Self {
@@ -100,6 +114,7 @@ impl Telemetry {
             "Steps that the directory has not answered clearly after many tries",
             self.stuck.clone(),
         );
+        registry.register("frozen", "Whether nothing new is granted: 1 while it is so", self.frozen.clone());
         registry.register("record_entries", "Entries in the record", self.entries.clone());
         registry.register(
             "refusals_left_out",
@@ -144,6 +159,7 @@ impl Telemetry {
         let overdue = self.workflow.overdue().await?;
         self.overdue.set(i64::try_from(overdue.count).unwrap_or(i64::MAX));
         self.stuck.set(i64::try_from(overdue.stuck).unwrap_or(i64::MAX));
+        self.frozen.set(i64::from(self.workflow.frozen().await?.is_some()));
         let size = *journal.size().borrow();
         self.entries.set(i64::try_from(size.0).unwrap_or(i64::MAX));
         self.untold.set(self.notices.behind(size));
@@ -159,9 +175,14 @@ async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
         ailments.push("the broker is shutting down".to_owned());
     }
     if ailments.is_empty() {
-        let policy =
-            if telemetry.workflow.has_policy() { "ready\n" } else { "ready; no policy applied yet\n" };
-        return (StatusCode::OK, policy.to_owned());
+        // A frozen broker is ready: it takes away, and that must go on.
+        let frozen = match telemetry.workflow.frozen().await {
+            Ok(Some(_)) => "; frozen, nothing new is granted",
+            Ok(None) => "",
+            Err(fault) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{fault}\n")),
+        };
+        let policy = if telemetry.workflow.has_policy() { "" } else { "; no policy applied yet" };
+        return (StatusCode::OK, format!("ready{policy}{frozen}\n"));
     }
     (StatusCode::SERVICE_UNAVAILABLE, ailments.join("\n") + "\n")
 }

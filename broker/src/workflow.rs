@@ -23,9 +23,11 @@ use crate::ports::journal::{AppendError, Note, Recorded, StoreFault};
 use crate::ports::verifier::{AppRole, Caller, CallerKind, TokenRefusal};
 use crate::ports::{Clock, Directory, Inventory, Journal, Verifier};
 
+mod accounts;
 mod ask;
 mod decide;
 mod explain;
+mod freeze;
 mod hold;
 mod ids;
 mod import;
@@ -35,6 +37,7 @@ mod reconcile;
 mod refusal;
 mod review;
 mod revoke;
+mod revoke_many;
 mod see;
 mod settle;
 mod tally;
@@ -48,6 +51,7 @@ pub use ids::Ids;
 pub use policies::{Plan, RoleChange};
 pub use refusal::Refusal;
 pub use revoke::Overdue;
+pub use revoke_many::{MOST_NAMED, Selection, Taken, WouldBeTaken, kept_until};
 pub use see::Offer;
 pub use settle::Next;
 
@@ -79,6 +83,7 @@ pub struct Workflow {
     ports: Ports,
     policy: ArcSwapOption<InForce>,
     applying: tokio::sync::Mutex<()>,
+    freezing: tokio::sync::Mutex<()>,
     locks: locks::Locks,
     holds: hold::Holds,
     nudge: Notify,
@@ -86,6 +91,7 @@ pub struct Workflow {
     draining: AtomicBool,
     refusals: throttle::Throttle,
     sightings: reconcile::Sightings,
+    missing: accounts::Missing,
     tally: tally::Tally,
     ids: Ids,
 }
@@ -114,6 +120,7 @@ impl Workflow {
             ports,
             policy: ArcSwapOption::from(in_force),
             applying: tokio::sync::Mutex::default(),
+            freezing: tokio::sync::Mutex::default(),
             locks: locks::Locks::default(),
             holds: hold::Holds::default(),
             nudge: Notify::new(),
@@ -121,6 +128,7 @@ impl Workflow {
             draining: AtomicBool::new(false),
             refusals: throttle::Throttle::default(),
             sightings: reconcile::Sightings::default(),
+            missing: accounts::Missing::default(),
             tally: tally::Tally::default(),
             ids: Ids::default(),
         })

@@ -43,7 +43,7 @@ pub(crate) struct Global {
     /// Say nothing but the answer, and errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// How long one call may take [default: 30s; sweep: 5m]
+    /// How long one call may take [default: 30s; sweep: 5m; revoke of many: 6m]
     #[arg(long, global = true, value_name = "TIME", value_parser = patience)]
     pub(crate) timeout: Option<Duration>,
 }
@@ -96,8 +96,12 @@ pub(crate) enum Verb {
     Deactivate(command::deactivate::Args),
     /// Take a request back before it begins
     Withdraw(command::withdraw::Args),
-    /// Take somebody's role away (needs the app role of a revoker)
+    /// Take roles away: by id, of a person, of a role, or everything (needs the app role of a revoker)
     Revoke(command::revoke::Args),
+    /// Grant nothing new to anybody, until it is thawed (needs the app role of a revoker)
+    Freeze(command::freeze::Args),
+    /// Grant again (needs the app role of a revoker or a policy admin)
+    Thaw(command::freeze::ThawArgs),
     /// Settle now whatever is due, and say what is still open (needs the app role of a revoker)
     Sweep,
     /// The eligible roles as data

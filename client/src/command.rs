@@ -15,6 +15,7 @@ mod dry;
 pub(crate) mod exec;
 pub(crate) mod explain;
 mod follow;
+pub(crate) mod freeze;
 pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod login;
@@ -60,6 +61,8 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         Verb::Deactivate(args) => deactivate::run(args, context).await,
         Verb::Withdraw(args) => withdraw::run(args, context).await,
         Verb::Revoke(args) => revoke::run(args, context).await,
+        Verb::Freeze(args) => freeze::freeze(args, context).await,
+        Verb::Thaw(args) => freeze::thaw(args, context).await,
         Verb::Sweep => sweep::run(context).await,
         Verb::Policy(verb) => policy::run(verb, context).await,
         Verb::Audit(verb) => audit::run(verb, context).await,

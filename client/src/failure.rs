@@ -292,6 +292,7 @@ fn advice_for(reason: &str, code: Code, lost: bool) -> Option<&'static str> {
         "POLICY_MOVED" => "run `elevate policy plan` again and look at what it would change now",
         "SECOND_PERSON_NEEDED" => "another policy admin confirms it with `elevate policy confirm`",
         "NO_PROPOSAL" => "`elevate policy apply` proposes one where a protected role is touched",
+        "FROZEN" => "`elevate whoami` shows whether it still is",
         "NO_POLICY" => "the people who run the broker apply one with `elevate policy apply`",
         "CONTENDED" => "repeat the command",
         _ if lost => "repeat the command; `elevate doctor` tries the way to the broker step by step",

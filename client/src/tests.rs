@@ -22,6 +22,7 @@ mod picker;
 mod policy;
 mod profiles;
 mod prove;
+mod revoking;
 mod settings;
 mod tenant;
 mod verbs;

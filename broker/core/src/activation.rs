@@ -238,6 +238,25 @@ pub enum Review {
     },
 }
 
+/// Whether the holder's sign-in sessions are still to be revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignOut {
+    /// No: the role does not say so, or nothing that was held has ended yet.
+    NotNeeded,
+    /// The role is gone, and they are next. Not before: whoever signs in again while it is there has it again.
+    Due(Retry),
+    /// The directory said that it did.
+    Done {
+        /// When.
+        at: Timestamp,
+    },
+    /// The directory did not do it.
+    Failed {
+        /// Why, in words for an operator.
+        reason: String,
+    },
+}
+
 /// An event that cannot follow in this state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an activation that is {state} cannot become {change}")]
@@ -265,6 +284,8 @@ pub struct Activation {
     pub target: Target,
     /// Whether somebody has to look at it after.
     pub review: Review,
+    /// Whether the holder's sign-in sessions are still to be revoked.
+    pub sign_out: SignOut,
     /// Where it stands.
     pub state: State,
     /// When the directory confirmed it, if it ever did.
@@ -291,6 +312,7 @@ impl Activation {
             term: request.asked.term,
             target: request.asked.target,
             review: Review::NotNeeded,
+            sign_out: SignOut::NotNeeded,
             request: Request::clone(request),
             state: State::Requested,
             held_from: None,
@@ -387,10 +409,34 @@ impl Activation {
             (State::Active { not_after, held }, Change::RevocationBegun(cause)) => {
                 State::Revoking { held: Some(held), not_after, cause: cause.clone(), retry: Retry::first(at) }
             }
-            (State::Revoking { cause, .. }, Change::Removed) => closed(Outcome::Ended(cause)),
-            (State::Active { .. }, Change::RemovedElsewhere) => closed(Outcome::RemovedElsewhere),
+            (State::Revoking { cause, .. }, Change::Removed) => {
+                // An account that is gone has no sessions.
+                if self.request.sign_out && cause != (Cause::AccountClosed { deleted: true }) {
+                    self.sign_out = SignOut::Due(Retry::first(at));
+                }
+                closed(Outcome::Ended(cause))
+            }
+            (State::Active { .. }, Change::RemovedElsewhere) => {
+                if self.request.sign_out {
+                    self.sign_out = SignOut::Due(Retry::first(at));
+                }
+                closed(Outcome::RemovedElsewhere)
+            }
             (State::Active { .. }, Change::TakenOver { by }) => closed(Outcome::TakenOver { by: *by }),
-            (revoking @ State::Revoking { .. }, Change::SignedOut | Change::SignOutFailed { .. }) => revoking,
+            (
+                over @ State::Closed { .. },
+                change @ (Change::SignedOut | Change::SignOutFailed { .. } | Change::Postponed { .. }),
+            ) => {
+                let SignOut::Due(retry) = &self.sign_out else { return Err(illegal) };
+                self.sign_out = match change {
+                    Change::SignOutFailed { reason } => SignOut::Failed { reason: reason.clone() },
+                    Change::Postponed { retry_at, reason } => {
+                        SignOut::Due(retry.again(*retry_at, reason.clone()))
+                    }
+                    _ => SignOut::Done { at },
+                };
+                over
+            }
             (over @ State::Closed { .. }, Change::Reviewed { comment }) => {
                 let somebody_else = match event.by {
                     Actor::Principal(by) if by != self.request.asked.principal => Some(by),
@@ -493,9 +539,17 @@ impl Activation {
         !matches!(self.state, State::Closed { .. })
     }
 
-    /// Whether anything can still follow: what is over may still be looked at.
+    /// Whether anything can still follow: what is over may still be looked at, or its holder be signed out.
     pub const fn may_change(&self) -> bool {
-        self.is_live() || matches!(self.review, Review::Open)
+        self.is_live() || matches!(self.review, Review::Open) || matches!(self.sign_out, SignOut::Due(_))
+    }
+
+    /// The step that the directory has to settle next, if it is the directory that is waited for.
+    pub const fn retry(&self) -> Option<&Retry> {
+        match &self.sign_out {
+            SignOut::Due(retry) => Some(retry),
+            SignOut::NotNeeded | SignOut::Done { .. } | SignOut::Failed { .. } => self.state.retry(),
+        }
     }
 
     /// How many more people must say yes.

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::activation::{Activation, Cause, Change, Outcome, State};
+use crate::activation::{Activation, Cause, Change, Outcome, SignOut, State};
 
 /// What time it may be: the true time lies between the two. A clock that is sure gives one moment.
 ///
@@ -54,6 +54,8 @@ pub enum Due {
     Grant,
     /// Ask the directory to take it away, and read back that it is gone.
     Revoke,
+    /// Ask the directory to revoke the holder's sign-in sessions.
+    SignOut,
 }
 
 /// How long after its start a scheduled activation may still begin. Later, it lapses: what was
@@ -65,6 +67,10 @@ pub const START_GRACE: SignedDuration = SignedDuration::from_hours(1);
 pub const fn is_mass(due: u64, live: u64) -> bool {
     due > 25 && due > live / 5
 }
+
+/// So many tries to sign somebody out are enough: some five minutes. What is to end is the role, and that is
+/// gone.
+pub const SIGN_OUT_TRIES: u32 = 10;
 
 /// The longest wait between two tries.
 pub const RETRY_MAX: SignedDuration = SignedDuration::from_secs(60);
@@ -105,7 +111,11 @@ pub fn due(activation: &Activation, now: Now) -> Due {
         State::Active { not_after, .. } => Due::Wait(*not_after),
         State::Revoking { retry, .. } if retry.is_due(now.latest()) => Due::Revoke,
         State::Revoking { retry, .. } => Due::Wait(retry.at),
-        State::Closed { .. } => Due::Nothing,
+        State::Closed { .. } => match &activation.sign_out {
+            SignOut::Due(retry) if retry.is_due(now.latest()) => Due::SignOut,
+            SignOut::Due(retry) => Due::Wait(retry.at),
+            SignOut::NotNeeded | SignOut::Done { .. } | SignOut::Failed { .. } => Due::Nothing,
+        },
     }
 }
 
@@ -126,7 +136,11 @@ pub fn wake_at(activation: &Activation) -> Option<Timestamp> {
         State::Activating { not_after, retry } => Some(retry.at.min(*not_after)),
         State::Active { not_after, .. } => Some(*not_after),
         State::Revoking { retry, .. } => Some(retry.at),
-        State::Closed { .. } => None,
+        State::Closed { .. } => match &activation.sign_out {
+            SignOut::Due(retry) if retry.tries == 0 => Some(AT_ONCE),
+            SignOut::Due(retry) => Some(retry.at),
+            SignOut::NotNeeded | SignOut::Done { .. } | SignOut::Failed { .. } => None,
+        },
     }
 }
 
@@ -154,7 +168,7 @@ pub fn tokens_may_live_until(activation: &Activation) -> Option<Timestamp> {
 /// How long to wait after the `tries`th try that settled nothing: one second, doubling, at most
 /// [`RETRY_MAX`], spread by up to a quarter so that many do not come back at one moment.
 pub fn retry_delay(activation: &Activation) -> SignedDuration {
-    let tries = activation.state.retry().map_or(0, |retry| retry.tries);
+    let tries = activation.retry().map_or(0, |retry| retry.tries);
     let whole = SignedDuration::from_secs(1 << tries.min(6)).min(RETRY_MAX);
     // Any spread does, as long as it differs between activations and is the same on a replay.
     let spread = activation

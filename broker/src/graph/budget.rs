@@ -38,6 +38,10 @@ pub(super) struct Cost {
 impl Cost {
     pub(super) const READ: Self = Self { units: 1, writes: 0 };
     pub(super) const WRITE: Self = Self { units: 1, writes: 1 };
+    pub(super) const fn reads(count: i64) -> Self {
+        Self { units: count, writes: 0 }
+    }
+
     /// Who is in a group itself, or owns it.
     pub(super) const DIRECT_MEMBERS: Self = Self { units: 3, writes: 0 };
     /// The members of a group and of those in it.

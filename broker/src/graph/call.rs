@@ -68,6 +68,18 @@ impl Call {
         Self { kind, priority, cost, method: Method::GET, url, body: None, not_after: None }
     }
 
+    /// Reads that go together in a `$batch`; each costs as much as if it went alone.
+    pub(super) const fn reads(
+        kind: &'static str,
+        priority: Priority,
+        reads: i64,
+        url: Url,
+        body: Value,
+    ) -> Self {
+        let cost = Cost::reads(reads);
+        Self { kind, priority, cost, method: Method::POST, url, body: Some(body), not_after: None }
+    }
+
     pub(super) const fn groups(url: Url, body: Value) -> Self {
         Self {
             kind: "groups",
@@ -250,6 +262,11 @@ impl Line {
                 .ok_or_else(|| Fault::unclear("Graph's listing goes on at an address that is not Graph's"))?;
         }
         Err(Fault::unclear(format!("Graph's listing has more than {MOST_PAGES} pages")))
+    }
+
+    /// One read of a `$batch` was told to stay away, and the batch as a whole was not.
+    pub(super) fn stay_away(&self, priority: Priority, length: Duration) {
+        self.budget.pause(priority, length);
     }
 
     pub(super) fn meter(&self) -> Meter {

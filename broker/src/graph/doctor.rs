@@ -55,7 +55,7 @@ impl Finding {
     }
 }
 
-pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
+pub(super) async fn check(line: &Line, targets: &[Target], signs_out: bool) -> Vec<Finding> {
     let mut findings = vec![credential(line).await];
     let token = match line.tokens.token().await {
         Ok(token) => token,
@@ -82,7 +82,7 @@ pub(super) async fn check(line: &Line, targets: &[Target]) -> Vec<Finding> {
         )),
         Some(client_id) => match given(line, client_id).await {
             Ok(given) => {
-                findings.extend(needs(targets, is_over_roles).into_iter().map(|need| need.judged(&given)));
+                findings.extend(needs(targets, is_over_roles, signs_out).into_iter().map(|need| need.judged(&given)));
                 None
             }
             Err(fault) => Some(Finding::wrong(

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use elevate_core::activation::{Activation, Cause, Kind, ProofShown, Request, Retry, Review, State};
+use elevate_core::activation::{Activation, Cause, Kind, ProofShown, Request, Retry, Review, SignOut, State};
 use elevate_core::binding::Asked;
 use elevate_core::due::Now;
 use elevate_core::names::{
@@ -26,6 +26,7 @@ use crate::ports::clock::Mark;
 use crate::ports::directory::{GrantPermit, RevokePermit};
 use crate::ports::journal::Recorded;
 
+mod accounts;
 mod address;
 mod assignment;
 mod call;
@@ -399,6 +400,7 @@ fn activation_of(target: Target, state: State) -> Activation {
         term: request.asked.term,
         target: request.asked.target,
         review: Review::NotNeeded,
+        sign_out: SignOut::NotNeeded,
         request,
         state,
         held_from: None,

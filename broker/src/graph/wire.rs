@@ -2,6 +2,8 @@
 //!
 //! Every field may be absent: what is missing matches nothing, rather than failing a whole listing.
 
+use std::collections::BTreeMap;
+
 use elevate_core::names::{
     AssignmentId, DirectoryRole, Membership, ObjectId, Principal, Resource, Slot, TenantId,
 };
@@ -276,6 +278,31 @@ pub(super) struct Group {
 pub(super) struct Member {
     pub(super) id: Option<String>,
     pub(super) display_name: Option<String>,
+}
+
+/// The answer of a `$batch`, in any order.
+#[derive(Debug, Deserialize)]
+pub(super) struct Batch {
+    pub(super) responses: Vec<Answered>,
+}
+
+/// The answer to one call of it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Answered {
+    pub(super) id: String,
+    pub(super) status: u16,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) body: serde_json::Value,
+}
+
+/// An account, as far as it says whether it can sign in.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct User {
+    pub(super) id: Option<String>,
+    pub(super) account_enabled: Option<bool>,
 }
 
 /// A service principal, with the permissions it offers or none.

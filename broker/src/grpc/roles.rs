@@ -36,7 +36,8 @@ impl RoleService for Api {
                 (Some(_), Some(last)) => last.name.clone(),
                 _ => String::new(),
             };
-            Ok(api::ListEligibleRolesResponse { roles, next_page_token })
+            let frozen = api.frozen().await?;
+            Ok(api::ListEligibleRolesResponse { roles, next_page_token, frozen })
         })
         .await
     }

@@ -23,14 +23,16 @@ impl SessionService for Api {
         &self,
         request: Request<api::GetCallerRequest>,
     ) -> Result<Response<api::Caller>, Status> {
-        self.answer(None, request, |_, caller, api::GetCallerRequest {}| async move {
+        self.answer(None, request, |api, caller, api::GetCallerRequest {}| async move {
             let mut principal = to_proto::principal(caller.principal);
             principal.display_name = caller.name;
+            let frozen = api.frozen().await?;
             Ok(api::Caller {
                 principal: Some(principal),
                 workload: caller.kind == CallerKind::Workload,
                 app_roles: caller.roles.iter().map(|role| role.word().to_owned()).collect(),
                 broker_version: env!("CARGO_PKG_VERSION").to_owned(),
+                frozen,
             })
         })
         .await

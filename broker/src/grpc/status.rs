@@ -115,6 +115,8 @@ const fn code(refusal: &Refusal) -> Code {
         Refusal::ReviewOpen { .. }
         | Refusal::AssignedElsewhere
         | Refusal::WrongState { .. }
+        | Refusal::Frozen(_)
+        | Refusal::NotFrozen
         | Refusal::NoPolicy
         | Refusal::NoProposal => Code::FailedPrecondition,
         Refusal::Changed(_)

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use elevate_core::activation::{
-    Activation, Actor, Cause, Change, Event, Kind, Outcome, ProofShown, Retry, Review, State, TicketVerdict,
+    Activation, Actor, Cause, Change, Event, Kind, Outcome, ProofShown, Retry, Review, SignOut, State,
+    TicketVerdict,
 };
 use elevate_core::approval::ApprovalRequirement;
 use elevate_core::binding::policy_digest;
@@ -182,6 +183,7 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
         tokens_may_live_until: due::tokens_may_live_until(activation).map(time),
         review: review(&activation.review),
         sign_out: request.sign_out,
+        signed_out: signed_out(&activation.sign_out),
         ..api::Activation::default()
     };
     message.set_kind(match request.kind {
@@ -228,6 +230,21 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
         message.detail = hindered(retry);
     }
     message
+}
+
+fn signed_out(sign_out: &SignOut) -> Option<api::SignedOut> {
+    let (word, detail, at) = match sign_out {
+        SignOut::NotNeeded => return None,
+        SignOut::Due(retry) => ("due", hindered(retry), None),
+        SignOut::Done { at } => ("done", String::new(), Some(time(*at))),
+        SignOut::Failed { reason } => ("failed", reason.clone(), None),
+    };
+    Some(api::SignedOut { word: word.to_owned(), detail, at })
+}
+
+pub(super) fn frozen(freeze: &Freeze) -> api::Frozen {
+    let Freeze { by, reason, at } = freeze;
+    api::Frozen { by: Some(principal(*by)), reason: reason.clone(), at: Some(time(*at)) }
 }
 
 fn review(review: &Review) -> Option<api::Review> {

@@ -1,6 +1,6 @@
 //! The directory: what holds assignments and knows who is in which group.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,6 +31,18 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// activation made.
     async fn revoke(&self, permit: &RevokePermit) -> RevokeAnswer;
 
+    /// How the accounts of these people stand. Who is missing from the answer, of them nothing is known.
+    ///
+    /// # Errors
+    /// No answer at all.
+    async fn accounts(
+        &self,
+        people: &BTreeSet<Principal>,
+    ) -> Result<BTreeMap<Principal, Account>, Unreachable>;
+
+    /// Ends the principal's sign-in sessions: whoever uses them must sign in again. Safe to repeat.
+    async fn sign_out(&self, principal: Principal) -> SignOutAnswer;
+
     /// Which of `groups` the principal is in, nested groups included.
     ///
     /// # Errors
@@ -60,6 +72,33 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// No answer.
     async fn members_of(&self, group: ObjectId, most: usize) -> Result<Members, Unreachable>;
+}
+
+/// How an account stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// It can sign in.
+    Enabled,
+    /// It is there, and cannot.
+    Disabled,
+    /// It is not shown. Reads lag, so one look proves nothing.
+    Missing,
+}
+
+/// What became of a try to sign somebody out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignOutAnswer {
+    /// The directory says that it did.
+    Done,
+    /// It did not happen and will not: why, in words for an operator.
+    Refused(String),
+    /// It may have happened.
+    Unclear {
+        /// What was in the way, in words for an operator; holds no secret.
+        reason: String,
+        /// The directory's own wish.
+        after: Option<Duration>,
+    },
 }
 
 /// People in a group.

@@ -80,7 +80,7 @@ pub(super) fn request(n: u64, who: u64, what: u64, approvers: &[u64]) -> Request
         at: at(i64::try_from(n).unwrap()),
         kind: Kind::Ordinary,
         own_approval: false,
-        sign_out: false,
+        sign_out: n.is_multiple_of(2),
         bundle: Vec::new(),
         ticket_verdict: None,
         told: Vec::new(),

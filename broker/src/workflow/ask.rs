@@ -63,6 +63,7 @@ impl Workflow {
         self.accepting()?;
         let in_force = self.in_force()?;
         let (asked, offer) = self.understand(caller, wish, &in_force, SignedDuration::ZERO).await?;
+        self.granting().await?;
         self.slot_is_free(&asked).await?;
         let challenge = self.ports.verifier.challenge(caller.principal, asked.digest(), action(wish.kind));
         Ok(Prepared { asked, offer, challenge })
@@ -88,6 +89,7 @@ impl Workflow {
         if let Some(begun) = begun().await? {
             return self.repeated(begun, &asked).await;
         }
+        self.granting().await?;
         if in_force.version != prepared_under {
             return Err(policy_changed(prepared_under, in_force.version));
         }

@@ -7,7 +7,7 @@ use elevate_core::names::ActivationId;
 use elevate_core::policy;
 
 use crate::ports::directory::Unreachable;
-use crate::ports::journal::{AppendError, StoreFault};
+use crate::ports::journal::{AppendError, Freeze, StoreFault};
 use crate::ports::verifier::{AppRole, TokenRefusal};
 
 /// Why nothing was changed. The texts go to the caller: what, why, and what to do.
@@ -77,6 +77,12 @@ pub enum Refusal {
         "you used it yourself, and somebody else must look at it; ask an auditor or one of its approvers"
     )]
     OwnReview,
+    /// Nothing is granted to anybody for now.
+    #[error("{}", frozen(.0))]
+    Frozen(Box<Freeze>),
+    /// There is nothing to thaw.
+    #[error("nothing is frozen; `elevate whoami` shows it when something is")]
+    NotFrozen,
     /// Nothing can be asked for yet.
     #[error("no policy has been applied yet; an administrator does that with `elevate policy apply`")]
     NoPolicy,
@@ -158,6 +164,8 @@ impl Refusal {
             Self::Changed(_) | Self::Approval(ApprovalRefusal::LessIsLeft(_)) => "REQUEST_CHANGED",
             Self::ReviewOpen { .. } => "REVIEW_OPEN",
             Self::OwnReview => "OWN_REVIEW",
+            Self::Frozen(_) => "FROZEN",
+            Self::NotFrozen => "NOT_FROZEN",
             Self::NoPolicy => "NO_POLICY",
             Self::PolicyMoved { .. } => "POLICY_MOVED",
             Self::SecondPersonNeeded { .. } | Self::OwnProposal => "SECOND_PERSON_NEEDED",
@@ -172,6 +180,24 @@ impl Refusal {
             Self::Store(_) => "INTERNAL",
         }
     }
+}
+
+/// The most of a freeze's reason that a refusal repeats, in characters: errors travel in headers.
+const REASON_SHOWN: usize = 200;
+
+/// Who, when, why and what to do, on one line.
+fn frozen(freeze: &Freeze) -> String {
+    let Freeze { by, reason, at } = freeze;
+    let mut why: String = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = why.char_indices().nth(REASON_SHOWN) {
+        why.truncate(end);
+        why.push('…');
+    }
+    format!(
+        "nothing is granted since {at:.0}, frozen by {} (\"{why}\"); ask again when it is thawed, which a revoker or \
+         a policy admin does with `elevate thaw`",
+        by.object
+    )
 }
 
 fn words(roles: &[AppRole]) -> String {

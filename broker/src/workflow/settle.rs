@@ -7,8 +7,11 @@ use elevate_core::due::{self, Due, Now};
 use elevate_core::names::ActivationId;
 use jiff::{SignedDuration, Timestamp};
 
+use super::accounts::Closed;
 use super::{Refusal, Workflow, groups_among};
-use crate::ports::directory::{GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable};
+use crate::ports::directory::{
+    GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, SignOutAnswer, Unreachable,
+};
 use crate::ports::journal::{Recorded, StoreFault};
 
 /// When an activation must be looked at again.
@@ -68,11 +71,20 @@ impl Workflow {
             Due::Begin => Step::Record(self.begin(recorded).await),
             Due::Grant => Step::Record(self.grant(recorded).await),
             Due::Revoke => Step::Record(self.revoke_now(recorded).await),
+            Due::SignOut => Step::Record(self.sign_out(recorded).await),
         }
     }
 
     /// Looks before the intent is recorded: the slot must be empty, and the offer must still stand.
     async fn begin(&self, recorded: &Recorded) -> Change {
+        if self.is_frozen().await {
+            return self.postponed(recorded, FROZEN.to_owned(), None);
+        }
+        match self.account_stands(recorded.request.asked.principal).await {
+            Ok(()) => {}
+            Err(Closed::Surely(reason)) => return Change::Refused { reason },
+            Err(Closed::Perhaps(reason, after)) => return self.postponed(recorded, reason, after),
+        }
         match self.still_offered(recorded).await {
             Err(unreachable) => return self.postponed(recorded, unreachable.reason, unreachable.after),
             Ok(false) => {
@@ -96,6 +108,9 @@ impl Workflow {
         let Some(permit) = GrantPermit::from(recorded) else {
             return self.postponed(recorded, "no intent on record".to_owned(), None);
         };
+        if self.is_frozen().await {
+            return frozen_intent(recorded, &permit);
+        }
         match self.ports.directory.grant(&permit).await {
             GrantAnswer::Done(held) => Change::Activated { held },
             // An earlier try may have got through, whatever this one met: take back what may be there.
@@ -123,6 +138,21 @@ impl Workflow {
         }
     }
 
+    /// After the role, which is gone. It fails nothing: once it was tried often enough, that is on record.
+    async fn sign_out(&self, recorded: &Recorded) -> Change {
+        match self.ports.directory.sign_out(recorded.request.asked.principal).await {
+            SignOutAnswer::Done => Change::SignedOut,
+            SignOutAnswer::Refused(reason) => Change::SignOutFailed { reason: short(reason) },
+            SignOutAnswer::Unclear { reason, after } => {
+                let tries = recorded.retry().map_or(0, |retry| retry.tries);
+                if tries.saturating_add(1) >= due::SIGN_OUT_TRIES {
+                    return Change::SignOutFailed { reason: short(reason) };
+                }
+                self.postponed(recorded, reason, after)
+            }
+        }
+    }
+
     async fn still_offered(&self, recorded: &Recorded) -> Result<bool, Unreachable> {
         let asked = &recorded.request.asked;
         let Some(in_force) = self.policy.load_full() else { return Ok(false) };
@@ -142,6 +172,18 @@ impl Workflow {
         let wished = wished.unwrap_or_default().min(WISH_MAX);
         Change::Postponed { retry_at: after(self.now(), ours.max(wished)), reason: short(reason) }
     }
+}
+
+/// Why something that waits does not begin.
+const FROZEN: &str = "nothing is granted for now: the broker is frozen";
+
+/// An intent that a freeze met. Nothing is sent: what may be there of an earlier try is taken back, and without
+/// one nothing is there. What continues another made nothing of its own.
+fn frozen_intent(recorded: &Recorded, permit: &GrantPermit) -> Change {
+    if permit.has_earlier_try() && recorded.request.asked.continues.is_none() {
+        return Change::RevocationBegun(Cause::Unfinished);
+    }
+    Change::Refused { reason: "the broker was frozen before it could be granted; ask again".to_owned() }
 }
 
 /// The longest the directory may ask us to wait: a little over Entra PIM's five minutes.

@@ -1,18 +1,22 @@
 //! The use cases, told as stories over the real record. Faked is the outside only: a directory that answers
 //! as it is told to, a verifier that signs people in, and a clock moved by hand.
 
+mod accounts;
 mod approvals;
 pub(crate) mod emergencies;
+mod freezing;
 mod grants;
 mod holding;
 mod importing;
 mod interleavings;
+mod many;
 mod narrowing;
 pub(crate) mod outside;
 mod own_approvals;
 mod reconciling;
 mod revocations;
 mod sight;
+mod sign_outs;
 mod starting;
 mod together;
 mod untimely;

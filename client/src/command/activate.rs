@@ -60,7 +60,7 @@ fn can_pick(context: &Context) -> bool {
 
 /// Has the person choose a role out of what is offered, and say what it needs besides.
 async fn picked(ask: &mut AskArgs, context: &mut Context, broker: &Broker) -> Result<String> {
-    let (mut roles, _) = roles::offered(broker).await?;
+    let (mut roles, ..) = roles::offered(broker).await?;
     roles.retain(|role| !role.break_glass_only);
     if roles.is_empty() {
         return Err(Failure::new(Exit::Refused, "ROLE_NOT_OFFERED", "no role is offered to you")

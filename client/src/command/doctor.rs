@@ -56,7 +56,7 @@ pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
         checks.extend(service(context).await);
     } else {
         checks.extend(
-            ["broker", "sign-in service", "clock", "session"]
+            ["broker", "sign-in service", "clock", "session", "grants"]
                 .map(|name| skipped(name, "the broker is not reached")),
         );
     }
@@ -180,7 +180,8 @@ async fn service(context: &mut Context) -> Vec<Check> {
         Ok(how) => how,
         Err(failure) => {
             let skip = |name| skipped(name, "the broker does not answer");
-            return vec![failed("broker", &failure), skip("sign-in service"), skip("clock"), skip("session")];
+            let skipped = ["sign-in service", "clock", "session", "grants"].map(skip);
+            return std::iter::once(failed("broker", &failure)).chain(skipped).collect();
         }
     };
     let mut checks = vec![ok("broker", "answers")];
@@ -194,7 +195,7 @@ async fn service(context: &mut Context) -> Vec<Check> {
             checks.push(skipped("clock", "nothing to compare it with"));
         }
     }
-    checks.push(session(context).await);
+    checks.extend(session(context).await);
     checks
 }
 
@@ -211,7 +212,8 @@ fn clock(now: Timestamp, witness: Option<Timestamp>) -> Check {
     }
 }
 
-async fn session(context: &mut Context) -> Check {
+/// The session, and whether anything is granted.
+async fn session(context: &mut Context) -> [Check; 2] {
     let asked = async {
         let broker = context.broker().await?;
         Ok::<_, Failure>(
@@ -219,7 +221,19 @@ async fn session(context: &mut Context) -> Check {
         )
     };
     match asked.await {
-        Ok(caller) => ok("session", format!("signed in as {}", words::person(caller.principal.as_ref()))),
-        Err(failure) => failed("session", &failure),
+        Ok(caller) => {
+            let signed_in =
+                ok("session", format!("signed in as {}", words::person(caller.principal.as_ref())));
+            let grants = match &caller.frozen {
+                None => ok("grants", "are given"),
+                Some(frozen) => warning(
+                    "grants",
+                    words::frozen(&context.look(), frozen),
+                    "a revoker or a policy admin thaws it with `elevate thaw`",
+                ),
+            };
+            [signed_in, grants]
+        }
+        Err(failure) => [failed("session", &failure), skipped("grants", "nobody is signed in")],
     }
 }

@@ -11,7 +11,11 @@ use crate::render::{clean_line, json, seconds_as_written, words};
 
 pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
     let broker = context.broker().await?;
-    let (roles, page_token) = offered(&broker).await?;
+    let (roles, page_token, frozen) = offered(&broker).await?;
+    if let Some(frozen) = &frozen {
+        let told = words::frozen(&context.look_aside(), frozen);
+        context.console.warn(&told);
+    }
     if roles.is_empty() {
         context
             .console
@@ -57,6 +61,7 @@ pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
     let json = json::EligibleRoles {
         roles: roles.into_iter().map(Into::into).collect(),
         next_page_token: page_token,
+        frozen: frozen.map(Into::into),
     };
     let headings = ["ROLE", "TITLE", "SCOPE", "FOR", "APPROVAL", "TICKET", "NOW"];
     let emergencies = match emergencies.as_slice() {
@@ -69,18 +74,21 @@ pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// What is offered to the caller, and the token of what was left out, empty when nothing was.
-pub(crate) async fn offered(broker: &Broker) -> Result<(Vec<v1::EligibleRole>, String)> {
+/// What is offered to the caller, the token of what was left out, empty when nothing was, and whether anything is
+/// granted at all.
+pub(crate) async fn offered(broker: &Broker) -> Result<(Vec<v1::EligibleRole>, String, Option<v1::Frozen>)> {
     let mut roles = Vec::new();
+    let mut frozen = None;
     let mut page_token = String::new();
     for _ in 0..PAGES_MAX {
         let page = v1::ListEligibleRolesRequest { page_size: 100, page_token };
         let answer = broker.roles().list_eligible_roles(broker.call(page)).await?.into_inner();
         roles.extend(answer.roles);
+        frozen = answer.frozen;
         page_token = answer.next_page_token;
         if page_token.is_empty() {
             break;
         }
     }
-    Ok((roles, page_token))
+    Ok((roles, page_token, frozen))
 }

@@ -17,11 +17,14 @@ pub(crate) async fn run(context: &mut Context) -> Result<Exit> {
         roles => clean_line(&roles.join(", ")),
     };
     let address = context.settings.broker()?.to_owned();
+    let frozen =
+        caller.frozen.as_ref().map(|frozen| words::frozen(&context.look(), frozen)).unwrap_or_default();
     let text = pairs(&[
         ("who", words::person(Some(&principal))),
         ("tenant", clean_line(&principal.tenant_id)),
         ("kind", if caller.workload { "program" } else { "person" }.to_owned()),
         ("app roles", app_roles),
+        ("frozen", frozen),
         ("broker", format!("{address}, version {}", clean_line(&caller.broker_version))),
     ]);
     context.console.answer(&json::Caller::from(caller), || text)?;

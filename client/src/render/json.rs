@@ -11,10 +11,13 @@ use crate::render::time;
 
 mod explain;
 mod policy;
+mod revoking;
 
 pub(crate) use explain::Explained;
 use explain::{Approvers, Power};
 pub(crate) use policy::{Plan, Policy, Proposal};
+use revoking::SignedOut;
+pub(crate) use revoking::{Frozen, Preview, Progress, Taken, Thawed};
 
 /// Somebody or something in the tenant.
 #[derive(Debug, Serialize)]
@@ -106,6 +109,7 @@ pub(crate) struct Activation {
     ticket_verdict: Option<&'static str>,
     review: Option<Review>,
     sign_out: bool,
+    signed_out: Option<SignedOut>,
 }
 
 /// Whether somebody looks at it after.
@@ -280,6 +284,7 @@ impl DryRun {
 pub(crate) struct EligibleRoles {
     pub(crate) roles: Vec<EligibleRole>,
     pub(crate) next_page_token: String,
+    pub(crate) frozen: Option<Frozen>,
 }
 
 /// One entry of the record.
@@ -318,6 +323,7 @@ pub(crate) struct Caller {
     workload: bool,
     app_roles: Vec<String>,
     broker_version: String,
+    frozen: Option<Frozen>,
 }
 
 fn some(text: String) -> Option<String> {
@@ -442,6 +448,7 @@ impl From<v1::Activation> for Activation {
             ticket_verdict: _,
             review,
             sign_out,
+            signed_out,
         } = message;
         Self {
             id,
@@ -478,6 +485,7 @@ impl From<v1::Activation> for Activation {
             ticket_verdict: verdict,
             review: review.map(Into::into),
             sign_out,
+            signed_out: signed_out.map(Into::into),
         }
     }
 }
@@ -562,7 +570,8 @@ impl From<v1::SweepResponse> for Sweep {
 
 impl From<v1::Caller> for Caller {
     fn from(message: v1::Caller) -> Self {
-        let v1::Caller { principal, workload, app_roles, broker_version } = message;
-        Self { principal: principal.map(Into::into), workload, app_roles, broker_version }
+        let v1::Caller { principal, workload, app_roles, broker_version, frozen } = message;
+        let (principal, frozen) = (principal.map(Into::into), frozen.map(Into::into));
+        Self { principal, workload, app_roles, broker_version, frozen }
     }
 }

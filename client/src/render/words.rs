@@ -374,6 +374,7 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
         ("held until", at(activation.held_until.as_ref())),
         ("closed", at(activation.closed_at.as_ref())),
         ("review", review(look, activation)),
+        ("sign-out", signed_out(look, activation)),
         ("tries", tries),
         ("policy", format!("version {}", activation.policy_version)),
     ]);
@@ -407,6 +408,41 @@ fn ended_label(activation: &v1::Activation) -> &'static str {
         Outcome::Revoked => "revoked by",
         Outcome::Deactivated => "given back by",
         _ => "ended by",
+    }
+}
+
+/// Since when nothing is granted, by whom and why.
+pub(crate) fn frozen(look: &Look, frozen: &v1::Frozen) -> String {
+    let at = time(frozen.at.as_ref()).map(|at| format!(" since {}", look.time(at))).unwrap_or_default();
+    format!(
+        "nothing is granted{at}, frozen by {}: {}",
+        person(frozen.by.as_ref()),
+        clean_line(&frozen.reason)
+    )
+}
+
+/// Whether the holder is signed out after the role, and what came of it. It ends sessions, and no token that was
+/// issued before.
+fn signed_out(look: &Look, activation: &v1::Activation) -> String {
+    const TOKENS: &str =
+        "access tokens issued before live on for an hour or so where an app does not check continuously";
+    match &activation.signed_out {
+        None if activation.sign_out && activation.state() != State::Closed => {
+            "the sign-in sessions end after the role".to_owned()
+        }
+        None => String::new(),
+        Some(v1::SignedOut { word, detail, at }) => match word.as_str() {
+            "done" => {
+                let at = time(at.as_ref()).map(|at| format!(" at {}", look.clock(at))).unwrap_or_default();
+                format!("sign-in sessions ended{at}; {TOKENS}")
+            }
+            "due" if detail.is_empty() => "sign-in sessions are being ended".to_owned(),
+            "due" => format!("sign-in sessions are being ended: {}", clean(detail)),
+            _ => format!(
+                "failed: {}; an administrator can revoke the sessions in Entra by hand",
+                clean(detail)
+            ),
+        },
     }
 }
 

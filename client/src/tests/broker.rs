@@ -194,8 +194,11 @@ service!(v1::review_service_server::ReviewService {
 });
 service!(v1::revocation_service_server::RevocationService {
     revoke_activation: RevokeActivationRequest -> Activation,
+    preview_revocation: PreviewRevocationRequest -> PreviewRevocationResponse,
+    freeze: FreezeRequest -> Frozen,
+    thaw: ThawRequest -> Frozen,
     sweep: SweepRequest -> SweepResponse,
-});
+} RevokeActivationsStream: revoke_activations: RevokeActivationsRequest -> RevocationProgress);
 service!(v1::policy_service_server::PolicyService {
     plan_policy: PlanPolicyRequest -> PlanPolicyResponse,
     apply_policy: ApplyPolicyRequest -> Policy,

@@ -166,7 +166,11 @@ async fn roles_names_what_is_for_emergencies() {
         ..v1::EligibleRole::default()
     };
     let only = v1::EligibleRole { name: "app-admin".to_owned(), break_glass_only: true, ..both.clone() };
-    let roles = v1::ListEligibleRolesResponse { roles: vec![both, only], next_page_token: String::new() };
+    let roles = v1::ListEligibleRolesResponse {
+        roles: vec![both, only],
+        next_page_token: String::new(),
+        frozen: None,
+    };
     bench.broker.says("list_eligible_roles", &roles);
     expect![[r#"
         out: ROLE          TITLE                 SCOPE             FOR              APPROVAL  TICKET  NOW

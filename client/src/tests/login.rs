@@ -281,6 +281,7 @@ async fn doctor_tries_everything_and_says_what_to_do() {
         out: ok       clock            agrees with the sign-in service's
         out: failed   session          you are not signed in to broker:8443
         out:                           run `elevate login`
+        out: -        grants           not tried: nobody is signed in
         exit: 3
     "#]].assert_eq(&bench.elevate(&["doctor"]).await.all());
     bench.elevate(&["login"]).await;
@@ -298,6 +299,7 @@ async fn doctor_tries_everything_and_says_what_to_do() {
         out: -        sign-in service  not tried: the broker is not reached
         out: -        clock            not tried: the broker is not reached
         out: -        session          not tried: the broker is not reached
+        out: -        grants           not tried: the broker is not reached
         exit: 7
     "#]]
     .assert_eq(&bench.elevate(&["doctor", "--broker", "localhost:1"]).await.all());

@@ -30,7 +30,7 @@ async fn at_the_keys(keys: &[Key]) -> Bench {
     let roles = vec![role("app-admin", "Application Administrator"), groups, reader];
     bench.broker.says(
         "list_eligible_roles",
-        &v1::ListEligibleRolesResponse { roles, next_page_token: String::new() },
+        &v1::ListEligibleRolesResponse { roles, next_page_token: String::new(), frozen: None },
     );
     bench.broker.says("prepare_activation", &prepared());
     bench.keys.next.lock().unwrap().extend(keys);

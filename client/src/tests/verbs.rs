@@ -26,6 +26,7 @@ async fn whoami_shows_the_caller_as_the_broker_sees_it() {
         workload: false,
         app_roles: vec!["auditor".to_owned()],
         broker_version: "0.1.0".to_owned(),
+        frozen: None,
     };
     bench.broker.says("get_caller", &caller);
     check(
@@ -40,20 +41,21 @@ async fn whoami_shows_the_caller_as_the_broker_sees_it() {
         exit: 0
     "#]],
         expect![[r#"
-        out: {
-        out:   "principal": {
-        out:     "tenant_id": "72f988bf-86f1-41af-91ab-2d7cd011db47",
-        out:     "object_id": "071cc716-8147-4397-a5ba-b2105951cc0b",
-        out:     "display_name": "Ann"
-        out:   },
-        out:   "workload": false,
-        out:   "app_roles": [
-        out:     "auditor"
-        out:   ],
-        out:   "broker_version": "0.1.0"
-        out: }
-        exit: 0
-    "#]],
+            out: {
+            out:   "principal": {
+            out:     "tenant_id": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+            out:     "object_id": "071cc716-8147-4397-a5ba-b2105951cc0b",
+            out:     "display_name": "Ann"
+            out:   },
+            out:   "workload": false,
+            out:   "app_roles": [
+            out:     "auditor"
+            out:   ],
+            out:   "broker_version": "0.1.0",
+            out:   "frozen": null
+            out: }
+            exit: 0
+        "#]],
     )
     .await;
     assert_eq!(bench.broker.carried("get_caller"), (Some("Bearer a-token".to_owned()), true));
@@ -78,7 +80,11 @@ async fn roles_shows_what_is_offered() {
     };
     bench.broker.says(
         "list_eligible_roles",
-        &v1::ListEligibleRolesResponse { roles: vec![role.clone()], next_page_token: "2".to_owned() },
+        &v1::ListEligibleRolesResponse {
+            roles: vec![role.clone()],
+            next_page_token: "2".to_owned(),
+            frozen: None,
+        },
     );
     let second = v1::EligibleRole {
         name: "reader".to_owned(),
@@ -88,7 +94,8 @@ async fn roles_shows_what_is_offered() {
         activation: Some(activation(State::Active)),
         ..role
     };
-    let last = v1::ListEligibleRolesResponse { roles: vec![second], next_page_token: String::new() };
+    let last =
+        v1::ListEligibleRolesResponse { roles: vec![second], next_page_token: String::new(), frozen: None };
     bench.broker.says("list_eligible_roles", &last);
     check(&bench, &["roles"], expect![[r#"
         out: ROLE          TITLE                 SCOPE             FOR              APPROVAL  TICKET  NOW
@@ -176,7 +183,8 @@ async fn roles_shows_what_is_offered() {
         out:         "tokens_may_live_until": null,
         out:         "ticket_verdict": null,
         out:         "review": null,
-        out:         "sign_out": false
+        out:         "sign_out": false,
+        out:         "signed_out": null
         out:       },
         out:       "ticket_pattern": null,
         out:       "ticket_system": null,
@@ -188,7 +196,8 @@ async fn roles_shows_what_is_offered() {
         out:       "break_glass_only": false
         out:     }
         out:   ],
-        out:   "next_page_token": ""
+        out:   "next_page_token": "",
+        out:   "frozen": null
         out: }
         exit: 0
     "#]]).await;
@@ -330,7 +339,8 @@ async fn show_tells_everything_about_one() {
         out:   "tokens_may_live_until": null,
         out:   "ticket_verdict": null,
         out:   "review": null,
-        out:   "sign_out": false
+        out:   "sign_out": false,
+        out:   "signed_out": null
         out: }
         exit: 0
     "#]]).await;

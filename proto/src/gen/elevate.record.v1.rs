@@ -621,6 +621,9 @@ pub struct Activation {
     pub target: ::core::option::Option<Target>,
     #[prost(oneof = "activation::Review", tags = "19, 20")]
     pub review: ::core::option::Option<activation::Review>,
+    /// Whether the holder's sign-in sessions are still to be revoked.
+    #[prost(oneof = "activation::SignOut", tags = "50, 51, 52")]
+    pub sign_out: ::core::option::Option<activation::SignOut>,
     #[prost(oneof = "activation::State", tags = "10, 11, 12, 13, 14, 15, 16")]
     pub state: ::core::option::Option<activation::State>,
 }
@@ -632,6 +635,16 @@ pub mod activation {
         OpenReview(super::OpenReview),
         #[prost(message, tag = "20")]
         ClosedReview(super::ClosedReview),
+    }
+    /// Whether the holder's sign-in sessions are still to be revoked.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum SignOut {
+        #[prost(message, tag = "50")]
+        SignOutDue(super::Retry),
+        #[prost(message, tag = "51")]
+        SignedOutAt(::prost_types::Timestamp),
+        #[prost(message, tag = "52")]
+        SignOutFailed(super::SignOutFailed),
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum State {

@@ -158,6 +158,32 @@ pub struct Review {
     #[prost(string, tag = "3")]
     pub comment: ::prost::alloc::string::String,
 }
+/// What came of revoking the holder's sign-in sessions after the role was gone.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedOut {
+    /// "due" (it is tried, or tried again), "done" or "failed".
+    #[prost(string, tag = "1")]
+    pub word: ::prost::alloc::string::String,
+    /// What is in the way, for people. May be empty.
+    #[prost(string, tag = "2")]
+    pub detail: ::prost::alloc::string::String,
+    /// When it was done. Only with "done".
+    #[prost(message, optional, tag = "3")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// That nothing new is granted; or, in answer to a thaw, that it is again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Frozen {
+    /// Who said so.
+    #[prost(message, optional, tag = "1")]
+    pub by: ::core::option::Option<Principal>,
+    /// Why.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// Since when.
+    #[prost(message, optional, tag = "3")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+}
 /// One request and its whole life.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Activation {
@@ -263,9 +289,12 @@ pub struct Activation {
     /// Present when somebody else has to look at it, or has.
     #[prost(message, optional, tag = "33")]
     pub review: ::core::option::Option<Review>,
-    /// Whether the holder's sign-in sessions are revoked with the role.
+    /// Whether the holder's sign-in sessions are revoked after the role.
     #[prost(bool, tag = "34")]
     pub sign_out: bool,
+    /// What came of that. Absent as long as the role is not gone, and where nobody is to be signed out.
+    #[prost(message, optional, tag = "50")]
+    pub signed_out: ::core::option::Option<SignedOut>,
 }
 /// What is held, and how it is granted: a directory role at a scope, or a place in a group.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -515,6 +544,9 @@ pub struct Caller {
     /// The broker's version.
     #[prost(string, tag = "4")]
     pub broker_version: ::prost::alloc::string::String,
+    /// Present while nothing is granted.
+    #[prost(message, optional, tag = "50")]
+    pub frozen: ::core::option::Option<Frozen>,
 }
 /// Generated client implementations.
 pub mod session_service_client {
@@ -957,6 +989,9 @@ pub struct ListEligibleRolesResponse {
     /// Empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// Present while nothing is granted.
+    #[prost(message, optional, tag = "50")]
+    pub frozen: ::core::option::Option<Frozen>,
 }
 /// A role's offer for emergencies.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1016,7 +1051,7 @@ pub struct EligibleRole {
     /// How far ahead a start may lie, in seconds.
     #[prost(int64, tag = "15")]
     pub start_ahead_seconds: i64,
-    /// Whether the holder's sign-in sessions are revoked with the role.
+    /// Whether the holder's sign-in sessions are revoked after the role.
     #[prost(bool, tag = "16")]
     pub sign_out: bool,
     /// What the caller is offered in an emergency; absent when nothing is.
@@ -1688,7 +1723,7 @@ pub mod activation_service_client {
         /// nobody's approval, a term of its own, a proof of its own, whose nonce is for "break-glass". Everybody
         /// concerned is told, and it cannot be used again before somebody else has looked at it: see ReviewService.
         ///
-        /// Errors: REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
+        /// Errors: FROZEN; REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
         /// START_PAST, START_TOO_FAR, SCOPE_NOT_OFFERED, TICKET_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
         pub async fn prepare_activation(
             &mut self,
@@ -1949,7 +1984,7 @@ pub mod activation_service_server {
         /// nobody's approval, a term of its own, a proof of its own, whose nonce is for "break-glass". Everybody
         /// concerned is told, and it cannot be used again before somebody else has looked at it: see ReviewService.
         ///
-        /// Errors: REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
+        /// Errors: FROZEN; REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
         /// START_PAST, START_TOO_FAR, SCOPE_NOT_OFFERED, TICKET_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
         async fn prepare_activation(
             &self,
@@ -3192,6 +3227,108 @@ pub struct RevokeActivationRequest {
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
 }
+/// What is to be taken away: these by id, or everything live of a principal, of a role or of both, or everything.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevocationSelection {
+    /// Ids of activations, at most 500. Then nothing else.
+    #[prost(string, repeated, tag = "1")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The holder's object id.
+    #[prost(string, tag = "2")]
+    pub principal_object_id: ::prost::alloc::string::String,
+    /// The eligible role's name.
+    #[prost(string, tag = "3")]
+    pub role: ::prost::alloc::string::String,
+    /// Everything live. Then nothing else.
+    #[prost(bool, tag = "4")]
+    pub everything: bool,
+}
+/// Which, and which page.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PreviewRevocationRequest {
+    /// What is to be taken away.
+    #[prost(message, optional, tag = "1")]
+    pub selection: ::core::option::Option<RevocationSelection>,
+    /// 1 to 100; 0 means 100.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// From the last answer.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of what would be taken away.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PreviewRevocationResponse {
+    /// Each as it stands, the newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub candidates: ::prost::alloc::vec::Vec<RevocationCandidate>,
+    /// Empty on the last page. A page may hold fewer than asked and still not be the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// Ids that were named and are not there.
+    #[prost(string, repeated, tag = "3")]
+    pub unknown_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// One of them.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RevocationCandidate {
+    /// As it stands. One that is over already, named by its id, would not change.
+    #[prost(message, optional, tag = "1")]
+    pub activation: ::core::option::Option<Activation>,
+    /// Not before this can it be gone: Entra PIM removes nothing in the first five minutes. Absent where nothing stands
+    /// against it.
+    #[prost(message, optional, tag = "2")]
+    pub kept_until: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Which, and why.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeActivationsRequest {
+    /// What is to be taken away.
+    #[prost(message, optional, tag = "1")]
+    pub selection: ::core::option::Option<RevocationSelection>,
+    /// Why: 1 to 1000 characters. The holders and the auditors read it.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// One step of one of them; or that all are on record.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RevocationProgress {
+    /// What happened.
+    #[prost(enumeration = "RevocationStep", tag = "1")]
+    pub step: i32,
+    /// To which. Empty when all are on record.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// As it stands; absent when it could not be read, or all are on record. Without the names of people.
+    #[prost(message, optional, tag = "3")]
+    pub activation: ::core::option::Option<Activation>,
+    /// Why not: one of the stable words. Only with FAILED.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// Why not, for people. Only with FAILED.
+    #[prost(string, tag = "5")]
+    pub message: ::prost::alloc::string::String,
+    /// How many were selected. Only with ALL_RECORDED.
+    #[prost(int64, tag = "6")]
+    pub selected: i64,
+    /// Whether there are more than one call takes away. Only with ALL_RECORDED: repeat it.
+    #[prost(bool, tag = "7")]
+    pub more: bool,
+}
+/// Why.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FreezeRequest {
+    /// Why: 1 to 1000 characters. Everybody who asks reads it, and the auditors.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// Why.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ThawRequest {
+    /// Why: 1 to 1000 characters. The auditors read it.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+}
 /// Nothing to say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SweepRequest {}
@@ -3210,6 +3347,47 @@ pub struct SweepResponse {
     /// Those, at most 100.
     #[prost(message, repeated, tag = "4")]
     pub unsettled: ::prost::alloc::vec::Vec<Activation>,
+}
+/// How far a revocation of many has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RevocationStep {
+    /// Never sent.
+    Unspecified = 0,
+    /// It is on record, and is being taken away.
+    Begun = 1,
+    /// It is over: a read shows it gone, it had not begun, or it was over before.
+    Gone = 2,
+    /// It could not be recorded; `reason` and `message` say why. The others go on.
+    Failed = 3,
+    /// All are on record, or failed. From here on nothing depends on this call.
+    AllRecorded = 4,
+}
+impl RevocationStep {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REVOCATION_STEP_UNSPECIFIED",
+            Self::Begun => "REVOCATION_STEP_BEGUN",
+            Self::Gone => "REVOCATION_STEP_GONE",
+            Self::Failed => "REVOCATION_STEP_FAILED",
+            Self::AllRecorded => "REVOCATION_STEP_ALL_RECORDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REVOCATION_STEP_UNSPECIFIED" => Some(Self::Unspecified),
+            "REVOCATION_STEP_BEGUN" => Some(Self::Begun),
+            "REVOCATION_STEP_GONE" => Some(Self::Gone),
+            "REVOCATION_STEP_FAILED" => Some(Self::Failed),
+            "REVOCATION_STEP_ALL_RECORDED" => Some(Self::AllRecorded),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod revocation_service_client {
@@ -3329,6 +3507,115 @@ pub mod revocation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// What RevokeActivations would take away. Changes nothing.
+        /// Errors: NOT_ALLOWED, FIELD_INVALID.
+        pub async fn preview_revocation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PreviewRevocationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PreviewRevocationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.RevocationService/PreviewRevocation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("elevate.v1.RevocationService", "PreviewRevocation"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes away all that is selected, with one reason: what is held is revoked, and what has not begun fails. Each is
+        /// tried whatever becomes of the others. The broker records them all, at most 10000 a call, and takes them away
+        /// also when the caller hangs up. Streams each as it is recorded and again when a read shows it gone; ends when all
+        /// are gone, after a quarter of an hour at the latest. Safe to repeat.
+        /// Errors: NOT_ALLOWED, FIELD_INVALID.
+        pub async fn revoke_activations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeActivationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::RevocationProgress>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.RevocationService/RevokeActivations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("elevate.v1.RevocationService", "RevokeActivations"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// From now on nothing new is granted, to anybody, in emergencies either: requests are refused (FROZEN), and what
+        /// was asked before waits, or lapses in its own time. A request whose grant may be on its way is taken back.
+        /// Revocations, withdrawals, giving back and what is held go on. It stands until it is thawed, over restarts too.
+        /// Needs the app role of a revoker; programs may. Safe to repeat: the first freeze stands, and is the answer.
+        /// Errors: NOT_ALLOWED, FIELD_INVALID.
+        pub async fn freeze(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FreezeRequest>,
+        ) -> std::result::Result<tonic::Response<super::Frozen>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.RevocationService/Freeze",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("elevate.v1.RevocationService", "Freeze"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// From now on grants are given again. For people with the app role of a revoker or a policy admin. The answer is
+        /// who thawed it, why and when.
+        /// Errors: NOT_ALLOWED, PEOPLE_ONLY, NOT_FROZEN, FIELD_INVALID.
+        pub async fn thaw(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ThawRequest>,
+        ) -> std::result::Result<tonic::Response<super::Frozen>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.RevocationService/Thaw",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("elevate.v1.RevocationService", "Thaw"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Settles at once whatever is due, and says what is still open. The reaper does the same by itself;
         /// this is for automation that wants to know. Waits for the directory, at most as long as the call.
         /// Errors: NOT_ALLOWED.
@@ -3375,6 +3662,49 @@ pub mod revocation_service_server {
             &self,
             request: tonic::Request<super::RevokeActivationRequest>,
         ) -> std::result::Result<tonic::Response<super::Activation>, tonic::Status>;
+        /// What RevokeActivations would take away. Changes nothing.
+        /// Errors: NOT_ALLOWED, FIELD_INVALID.
+        async fn preview_revocation(
+            &self,
+            request: tonic::Request<super::PreviewRevocationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PreviewRevocationResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the RevokeActivations method.
+        type RevokeActivationsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::RevocationProgress, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Takes away all that is selected, with one reason: what is held is revoked, and what has not begun fails. Each is
+        /// tried whatever becomes of the others. The broker records them all, at most 10000 a call, and takes them away
+        /// also when the caller hangs up. Streams each as it is recorded and again when a read shows it gone; ends when all
+        /// are gone, after a quarter of an hour at the latest. Safe to repeat.
+        /// Errors: NOT_ALLOWED, FIELD_INVALID.
+        async fn revoke_activations(
+            &self,
+            request: tonic::Request<super::RevokeActivationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::RevokeActivationsStream>,
+            tonic::Status,
+        >;
+        /// From now on nothing new is granted, to anybody, in emergencies either: requests are refused (FROZEN), and what
+        /// was asked before waits, or lapses in its own time. A request whose grant may be on its way is taken back.
+        /// Revocations, withdrawals, giving back and what is held go on. It stands until it is thawed, over restarts too.
+        /// Needs the app role of a revoker; programs may. Safe to repeat: the first freeze stands, and is the answer.
+        /// Errors: NOT_ALLOWED, FIELD_INVALID.
+        async fn freeze(
+            &self,
+            request: tonic::Request<super::FreezeRequest>,
+        ) -> std::result::Result<tonic::Response<super::Frozen>, tonic::Status>;
+        /// From now on grants are given again. For people with the app role of a revoker or a policy admin. The answer is
+        /// who thawed it, why and when.
+        /// Errors: NOT_ALLOWED, PEOPLE_ONLY, NOT_FROZEN, FIELD_INVALID.
+        async fn thaw(
+            &self,
+            request: tonic::Request<super::ThawRequest>,
+        ) -> std::result::Result<tonic::Response<super::Frozen>, tonic::Status>;
         /// Settles at once whatever is due, and says what is still open. The reaper does the same by itself;
         /// this is for automation that wants to know. Waits for the directory, at most as long as the call.
         /// Errors: NOT_ALLOWED.
@@ -3491,6 +3821,195 @@ pub mod revocation_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RevokeActivationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.RevocationService/PreviewRevocation" => {
+                    #[allow(non_camel_case_types)]
+                    struct PreviewRevocationSvc<T: RevocationService>(pub Arc<T>);
+                    impl<
+                        T: RevocationService,
+                    > tonic::server::UnaryService<super::PreviewRevocationRequest>
+                    for PreviewRevocationSvc<T> {
+                        type Response = super::PreviewRevocationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PreviewRevocationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationService>::preview_revocation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PreviewRevocationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.RevocationService/RevokeActivations" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeActivationsSvc<T: RevocationService>(pub Arc<T>);
+                    impl<
+                        T: RevocationService,
+                    > tonic::server::ServerStreamingService<
+                        super::RevokeActivationsRequest,
+                    > for RevokeActivationsSvc<T> {
+                        type Response = super::RevocationProgress;
+                        type ResponseStream = T::RevokeActivationsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeActivationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationService>::revoke_activations(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeActivationsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.RevocationService/Freeze" => {
+                    #[allow(non_camel_case_types)]
+                    struct FreezeSvc<T: RevocationService>(pub Arc<T>);
+                    impl<
+                        T: RevocationService,
+                    > tonic::server::UnaryService<super::FreezeRequest>
+                    for FreezeSvc<T> {
+                        type Response = super::Frozen;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FreezeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationService>::freeze(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FreezeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.RevocationService/Thaw" => {
+                    #[allow(non_camel_case_types)]
+                    struct ThawSvc<T: RevocationService>(pub Arc<T>);
+                    impl<
+                        T: RevocationService,
+                    > tonic::server::UnaryService<super::ThawRequest> for ThawSvc<T> {
+                        type Response = super::Frozen;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ThawRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationService>::thaw(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ThawSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -5000,8 +5519,8 @@ pub struct AuditEntry {
     pub at: ::core::option::Option<::prost_types::Timestamp>,
     /// What happened: "requested", "approval-sought", "approved", "denied", "withdrawn", "lapsed", "scheduled",
     /// "activation-begun", "refused", "activated", "postponed", "revocation-begun", "removed",
-    /// "removed-elsewhere", "taken-over" for an activation; "policy-applied", "attempt-refused", "broker-started",
-    /// "broker-stopped", "drift" beside them.
+    /// "removed-elsewhere", "taken-over", "signed-out", "sign-out-failed" for an activation; "policy-applied", "attempt-refused", "broker-started",
+    /// "broker-stopped", "drift", "frozen", "thawed" beside them.
     #[prost(string, tag = "3")]
     pub event: ::prost::alloc::string::String,
     /// By whom; absent when it was the broker itself, or nobody known.

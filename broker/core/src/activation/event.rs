@@ -87,7 +87,7 @@ pub enum Change {
         /// Which.
         by: ActivationId,
     },
-    /// The holder's sign-in sessions were revoked with the role.
+    /// The holder's sign-in sessions were revoked after the role.
     SignedOut,
     /// They were to be, and the directory did not do it.
     SignOutFailed {

@@ -544,3 +544,42 @@ fn a_break_glass_use_is_looked_at_by_somebody_else_after_it_is_over() {
     let everyday = [used[1..].to_vec(), vec![reviewed(3)]].concat();
     assert!(Activation::replay(id(), &[vec![requested(0)], everyday].concat()).is_err());
 }
+
+#[test]
+fn somebody_is_signed_out_after_the_role_is_gone_and_once() {
+    let asked = |sign_out| {
+        let mut event = requested(0);
+        if let Change::Requested(request) = &mut event.change {
+            request.sign_out = sign_out;
+        }
+        event
+    };
+    let held = |sign_out, more: &[Change]| {
+        let begun = [asked(sign_out), scheduled(), begun(), activated()];
+        let more = more.iter().map(|change| by_broker(9, change.clone()));
+        Activation::replay(id(), &begun.into_iter().chain(more).collect::<Vec<_>>())
+    };
+    let ending = Change::RevocationBegun(Cause::Expired);
+    let failed = || Change::SignOutFailed { reason: "no leave to".to_owned() };
+    let postponed = || Change::Postponed { retry_at: at(20), reason: "busy".to_owned() };
+    // Not while the role may be there, and not where it does not say so.
+    for early in [Change::SignedOut, failed()] {
+        held(true, &[ending.clone(), early.clone()]).unwrap_err();
+        held(false, &[ending.clone(), Change::Removed, early]).unwrap_err();
+    }
+    held(false, &[ending.clone(), Change::Removed, postponed()]).unwrap_err();
+    for gone in [&[ending.clone(), Change::Removed][..], &[Change::RemovedElsewhere]] {
+        let due = held(true, &[gone, &[postponed()]].concat()).unwrap();
+        assert!(matches!(&due.sign_out, SignOut::Due(retry) if retry.tries == 1), "{:?}", due.sign_out);
+        assert!(due.may_change() && !due.is_live() && !due.takes_slot());
+        let done = due.clone().apply(&by_broker(21, Change::SignedOut)).unwrap();
+        assert_eq!(done.sign_out, SignOut::Done { at: at(21) });
+        done.clone().apply(&by_broker(22, Change::SignedOut)).unwrap_err();
+        assert!(!done.may_change());
+        let not = due.apply(&by_broker(21, failed())).unwrap();
+        assert_eq!(not.sign_out, SignOut::Failed { reason: "no leave to".to_owned() });
+    }
+    // An account that is gone has no sessions.
+    let deleted = Change::RevocationBegun(Cause::AccountClosed { deleted: true });
+    assert_eq!(held(true, &[deleted, Change::Removed]).unwrap().sign_out, SignOut::NotNeeded);
+}

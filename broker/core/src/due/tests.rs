@@ -105,6 +105,14 @@ fn very_many_is_more_than_a_fifth_and_more_than_twenty_five() {
     }
 }
 
+fn signing_out(approvers: u8, sign_out: bool) -> Event {
+    let mut event = requested(approvers);
+    if let Change::Requested(request) = &mut event.change {
+        request.sign_out = sign_out;
+    }
+    event
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -112,10 +120,11 @@ proptest! {
     #[test]
     fn waking_agrees_with_what_is_due(
         needed in 0_u8..3,
+        sign_out in any::<bool>(),
         events in prop::collection::vec(any_event(), 0..40),
         second in -100_i64..10_000,
     ) {
-        let mut activation = Activation::open(id(), &requested(needed)).unwrap();
+        let mut activation = Activation::open(id(), &signing_out(needed, sign_out)).unwrap();
         for event in events {
             activation = activation.clone().apply(&event).unwrap_or(activation);
         }
@@ -131,7 +140,7 @@ proptest! {
                 let followed = activation.apply(&Event { at: at(second), by: crate::activation::Actor::Broker, change });
                 prop_assert!(followed.is_ok());
             }
-            (Due::Begin | Due::Grant | Due::Revoke, Some(wake)) => prop_assert!(wake <= now.latest()),
+            (Due::Begin | Due::Grant | Due::Revoke | Due::SignOut, Some(wake)) => prop_assert!(wake <= now.latest()),
             (due, wake) => prop_assert!(false, "{due:?} but wakes at {wake:?}"),
         }
     }
@@ -140,9 +149,10 @@ proptest! {
     #[test]
     fn everything_ends_when_faults_stop(
         needed in 0_u8..3,
+        sign_out in any::<bool>(),
         events in prop::collection::vec(any_event(), 0..40),
     ) {
-        let mut activation = Activation::open(id(), &requested(needed)).unwrap();
+        let mut activation = Activation::open(id(), &signing_out(needed, sign_out)).unwrap();
         for event in events {
             activation = activation.clone().apply(&event).unwrap_or(activation);
         }
@@ -158,11 +168,13 @@ proptest! {
                 Due::Begin => Change::ActivationBegun { not_after: activation.request.asked.term.end_from(at(second)) },
                 Due::Grant => Change::Activated { held: "a-1".parse().unwrap() },
                 Due::Revoke => Change::Removed,
+                Due::SignOut => Change::SignedOut,
             };
             let event = Event { at: at(second), by: crate::activation::Actor::Broker, change };
             activation = activation.apply(&event).unwrap();
         }
         prop_assert!(!activation.is_live(), "{:?}", activation.state);
+        prop_assert!(!matches!(activation.sign_out, SignOut::Due(_)), "somebody is still to be signed out");
         let held = matches!(&activation.state, State::Closed { outcome: Outcome::Ended(_), .. });
         prop_assert!(!held || activation.approvals.len() >= usize::from(needed));
     }

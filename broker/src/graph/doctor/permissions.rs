@@ -46,8 +46,12 @@ const SEE_GROUPS: Need = Need {
     ],
 };
 const READ_NAMES: Need = Need {
-    for_what: "read people's names",
-    any_of: &["User.ReadBasic.All", "User.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"],
+    for_what: "read people's names, and whether their accounts are enabled",
+    any_of: &["User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"],
+};
+const SIGN_OUT: Need = Need {
+    for_what: "sign people out (a role says `sign_out`)",
+    any_of: &["User.RevokeSessions.All", "User.ReadWrite.All", "Directory.ReadWrite.All"],
 };
 const READ_ROLES: Need = Need {
     for_what: "read role assignments",
@@ -82,8 +86,9 @@ const BY_PIM_GROUP: Need = Need {
 };
 
 /// Microsoft's permissions reference names the first of each as the least, and then the wider ones.
-/// `is_over_roles`: whether the way `group` leads to a group that can hold directory roles.
-pub(super) fn needs(targets: &[Target], is_over_roles: bool) -> Vec<Need> {
+/// `is_over_roles`: whether the way `group` leads to a group that can hold directory roles; `signs_out`:
+/// whether a role ends people's sign-in sessions.
+pub(super) fn needs(targets: &[Target], is_over_roles: bool, signs_out: bool) -> Vec<Need> {
     let ways: BTreeSet<_> = targets.iter().map(Target::way).collect();
     let relations: BTreeSet<_> = targets
         .iter()
@@ -104,6 +109,7 @@ pub(super) fn needs(targets: &[Target], is_over_roles: bool) -> Vec<Need> {
     add(relations.contains(&Relation::Member), MEMBERS);
     add(relations.contains(&Relation::Owner), OWNERS);
     add(is_over_roles, ROLE_GROUPS);
+    add(signs_out, SIGN_OUT);
     add(ways.contains(&Way::PimGroup), BY_PIM_GROUP);
     needs
 }

@@ -14,7 +14,7 @@ fn permissions(stub: &Stub, given: &[&str]) {
     let names = [
         "RoleManagement.ReadWrite.Directory",
         "GroupMember.Read.All",
-        "User.ReadBasic.All",
+        "User.Read.All",
         "GroupMember.ReadWrite.All",
         "Group.ReadWrite.All",
         "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup",
@@ -40,10 +40,10 @@ fn definition(stub: &Stub, reply: Reply) {
 #[tokio::test]
 async fn what_is_given_and_what_is_lacking_is_said_one_by_one() {
     let Bench { stub, graph, .. } = bench().await;
-    let all = ["RoleManagement.ReadWrite.Directory", "GroupMember.Read.All", "User.ReadBasic.All"];
+    let all = ["RoleManagement.ReadWrite.Directory", "GroupMember.Read.All", "User.Read.All"];
     permissions(&stub, &all);
     definition(&stub, ok(json!({ "id": GROUPS_ADMIN, "displayName": "Groups Administrator" })));
-    let findings = graph.check(&[target(Way::Assignment)]).await;
+    let findings = graph.check(&[target(Way::Assignment)], false).await;
     assert_eq!(wrong(&findings), [""; 0], "a secret works");
     assert!(
         findings.iter().any(|finding| finding.what.contains("a certificate is safer")),
@@ -53,11 +53,11 @@ async fn what_is_given_and_what_is_lacking_is_said_one_by_one() {
 
     permissions(&stub, &["GroupMember.Read.All"]);
     definition(&stub, missing());
-    let findings = graph.check(&[target(Way::Assignment), target(Way::Pim)]).await;
+    let findings = graph.check(&[target(Way::Assignment), target(Way::Pim)], false).await;
     assert_eq!(
         wrong(&findings),
         [
-            "permission to read people's names",
+            "permission to read people's names, and whether their accounts are enabled",
             "permission to assign roles by the way `assignment`",
             "permission to assign roles by the way `pim`",
             &format!("role definition {GROUPS_ADMIN}"),
@@ -76,7 +76,7 @@ async fn without_leave_to_see_permissions_the_reads_are_tried() {
             problem(400, "AadPremiumLicenseRequired"),
         );
     definition(&stub, ok(json!({ "id": USER_ADMIN })));
-    let findings = graph.check(&[target(Way::Assignment), target(Way::Pim)]).await;
+    let findings = graph.check(&[target(Way::Assignment), target(Way::Pim)], false).await;
     assert_eq!(
         wrong(&findings),
         [
@@ -92,7 +92,7 @@ async fn without_leave_to_see_permissions_the_reads_are_tried() {
 async fn without_a_token_nothing_else_is_tried() {
     let Bench { stub, graph, .. } = bench().await;
     stub.token(reply(401, json!({ "error": "invalid_client", "error_codes": [700_027] }).to_string()));
-    let findings = graph.check(&[target(Way::Assignment)]).await;
+    let findings = graph.check(&[target(Way::Assignment)], false).await;
     let last = findings.last().unwrap();
     assert!(last.wrong.as_ref().unwrap().problem.contains("AADSTS700027"), "{last:?}");
     assert!(stub.is_done().is_empty());
@@ -124,7 +124,7 @@ async fn groups_need_their_own_permissions_and_only_what_the_policy_uses() {
         "permission to change groups that can hold roles, by the way `group`",
         "permission to make members and owners of groups by the way `pim-group`",
     );
-    let people = ["GroupMember.Read.All", "User.ReadBasic.All"];
+    let people = ["GroupMember.Read.All", "User.Read.All"];
     for (targets, holds_roles, given, lacking) in [
         (vec![member], false, "", vec![members]),
         (vec![member], false, "GroupMember.ReadWrite.All", vec![]),
@@ -141,7 +141,7 @@ async fn groups_need_their_own_permissions_and_only_what_the_policy_uses() {
             owners(&stub, &[json!({ "@odata.type": "#microsoft.graph.user", "id": BEN })]);
         }
         permissions(&stub, &[people.as_slice(), &given.split_whitespace().collect::<Vec<_>>()].concat());
-        let findings = graph.check(&targets).await;
+        let findings = graph.check(&targets, false).await;
         assert_eq!(wrong(&findings), lacking, "{targets:?} with {given}");
         stub.is_done();
     }
@@ -149,7 +149,7 @@ async fn groups_need_their_own_permissions_and_only_what_the_policy_uses() {
 
 #[tokio::test]
 async fn a_group_that_nobody_can_be_put_into_is_told() {
-    let all = ["GroupMember.Read.All", "User.ReadBasic.All", "Group.ReadWrite.All"];
+    let all = ["GroupMember.Read.All", "User.Read.All", "Group.ReadWrite.All"];
     for (more, problem) in [
         (json!({ "groupTypes": ["DynamicMembership"] }), "a rule says"),
         (json!({ "onPremisesSyncEnabled": true }), "on the premises"),
@@ -158,7 +158,7 @@ async fn a_group_that_nobody_can_be_put_into_is_told() {
         let Bench { stub, graph, .. } = bench().await;
         group(&stub, &more);
         permissions(&stub, &all);
-        let findings = graph.check(&[Target::Group(place(Relation::Member))]).await;
+        let findings = graph.check(&[Target::Group(place(Relation::Member))], false).await;
         let wrong: Vec<_> = findings.iter().filter_map(|finding| finding.wrong.as_ref()).collect();
         assert!(matches!(wrong.as_slice(), [one] if one.problem.contains(problem)), "{findings:?}");
         stub.is_done();
@@ -168,7 +168,7 @@ async fn a_group_that_nobody_can_be_put_into_is_told() {
     group(&stub, &json!({}));
     owners(&stub, &[json!({ "@odata.type": "#microsoft.graph.servicePrincipal", "id": BEN })]);
     permissions(&stub, &all);
-    let findings = graph.check(&[Target::Group(place(Relation::Owner))]).await;
+    let findings = graph.check(&[Target::Group(place(Relation::Owner))], false).await;
     assert_eq!(wrong(&findings), [format!("owners of group {GROUPS_ADMIN}")]);
     stub.is_done();
 }
@@ -185,7 +185,19 @@ async fn without_leave_to_see_permissions_the_reads_of_groups_are_tried_too() {
             ),
             problem(400, "AadPremiumLicenseRequired"),
         );
-    let findings = graph.check(&[target(Way::Group), target(Way::PimGroup)]).await;
+    let findings = graph.check(&[target(Way::Group), target(Way::PimGroup)], false).await;
     assert_eq!(wrong(&findings), ["the permissions of the broker's application", "reading PIM for Groups"]);
     stub.is_done();
+}
+
+#[tokio::test]
+async fn leave_to_sign_people_out_is_asked_for_only_where_a_role_wants_it() {
+    let Bench { stub, graph, .. } = bench().await;
+    for (signs_out, lacking) in [(false, false), (true, true)] {
+        permissions(&stub, &["RoleManagement.ReadWrite.Directory", "GroupMember.Read.All", "User.Read.All"]);
+        definition(&stub, ok(json!({ "id": GROUPS_ADMIN, "displayName": "Groups Administrator" })));
+        let findings = graph.check(&[target(Way::Assignment)], signs_out).await;
+        let told = wrong(&findings).iter().any(|what| what.contains("sign people out"));
+        assert_eq!(told, lacking, "{findings:?}");
+    }
 }

@@ -50,7 +50,7 @@ impl Federated {
 
     async fn credential(&self) -> Finding {
         self.stub.token(problem(400, "x"));
-        self.graph.check(&[]).await.swap_remove(0)
+        self.graph.check(&[], false).await.swap_remove(0)
     }
 }
 

@@ -186,7 +186,7 @@ async fn doctor_names_the_identity_and_looks_its_permissions_up_by_its_id() {
         bench_of.stub.expect(format!("GET servicePrincipals(appId='{UAMI}')?$select=id"), problem(403, "x"));
     asked.expect(format!("GET roleAssignments?$filter=roleDefinitionId eq '{GROUPS_ADMIN}'"), nothing());
     definition(&bench_of);
-    let found = whats(&bench_of.graph.check(&[target(Way::Assignment)]).await);
+    let found = whats(&bench_of.graph.check(&[target(Way::Assignment)], false).await);
     let named = format!(
         "the broker's credential, the managed identity of this machine (user-assigned, client id {UAMI})"
     );
@@ -198,7 +198,7 @@ async fn doctor_names_the_identity_and_looks_its_permissions_up_by_its_id() {
     bench.stub.token(given(3600, START + 3600));
     bench.stub.expect(format!("GET roleAssignments?$filter=roleDefinitionId eq '{GROUPS_ADMIN}'"), nothing());
     definition(&bench);
-    let findings = bench.graph.check(&[target(Way::Assignment)]).await;
+    let findings = bench.graph.check(&[target(Way::Assignment)], false).await;
     assert_eq!(
         findings[0].what,
         "the broker's credential, the managed identity of this machine (system-assigned)"

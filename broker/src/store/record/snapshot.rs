@@ -1,6 +1,6 @@
 //! Activations as the index keeps them. A change here takes another number of its form.
 
-use elevate_core::activation::{Activation, Outcome, Retry, Review, State};
+use elevate_core::activation::{Activation, Outcome, Retry, Review, SignOut, State};
 use elevate_core::names::ActivationId;
 use elevate_proto::record::v1 as stored;
 
@@ -19,6 +19,7 @@ pub(super) fn activation_form(activation: &Activation) -> Read<stored::Activatio
         term,
         target,
         review,
+        sign_out,
         state,
         held_from,
         ended_by,
@@ -35,6 +36,7 @@ pub(super) fn activation_form(activation: &Activation) -> Read<stored::Activatio
         term_seconds: term.seconds(),
         target: Some(target_form(target)),
         review: review_form(review),
+        sign_out: sign_out_form(sign_out),
         state: Some(state_form(state)),
     })
 }
@@ -49,6 +51,7 @@ pub(super) fn activation_in(form: stored::Activation) -> Read<Activation> {
         term_seconds,
         target,
         review,
+        sign_out,
         held_from,
         ended_by,
         state,
@@ -61,6 +64,7 @@ pub(super) fn activation_in(form: stored::Activation) -> Read<Activation> {
         term: term_in(term_seconds)?,
         target: target_in(target)?,
         review: review_in(review)?,
+        sign_out: sign_out_in(sign_out)?,
         state: state_in(state.ok_or(Unreadable::Faulty("an activation without a state"))?)?,
         held_from: held_from.map(|at| time_in(Some(at))).transpose()?,
         ended_by: ended_by.map(|who| principal_in(Some(who))).transpose()?,
@@ -89,6 +93,28 @@ fn review_in(form: Option<stored::activation::Review>) -> Read<Review> {
         Some(Form::ClosedReview(stored::ClosedReview { by, at, comment })) => {
             Ok(Review::Closed { by: principal_in(by)?, at: time_in(at)?, comment })
         }
+    }
+}
+
+fn sign_out_form(sign_out: &SignOut) -> Option<stored::activation::SignOut> {
+    use stored::activation::SignOut as Form;
+    match sign_out {
+        SignOut::NotNeeded => None,
+        SignOut::Due(retry) => Some(Form::SignOutDue(retry_form(retry))),
+        SignOut::Done { at } => Some(Form::SignedOutAt(time_form(*at))),
+        SignOut::Failed { reason } => {
+            Some(Form::SignOutFailed(stored::SignOutFailed { reason: reason.clone() }))
+        }
+    }
+}
+
+fn sign_out_in(form: Option<stored::activation::SignOut>) -> Read<SignOut> {
+    use stored::activation::SignOut as Form;
+    match form {
+        None => Ok(SignOut::NotNeeded),
+        Some(Form::SignOutDue(retry)) => Ok(SignOut::Due(retry_in(Some(retry))?)),
+        Some(Form::SignedOutAt(at)) => Ok(SignOut::Done { at: time_in(Some(at))? }),
+        Some(Form::SignOutFailed(stored::SignOutFailed { reason })) => Ok(SignOut::Failed { reason }),
     }
 }
 

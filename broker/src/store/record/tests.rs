@@ -1,7 +1,8 @@
 use std::num::NonZeroU8;
 
 use elevate_core::activation::{
-    Actor, Cause, Change, Event, Kind, Outcome, ProofShown, Request, Retry, Review, State, TicketVerdict,
+    Actor, Cause, Change, Event, Kind, Outcome, ProofShown, Request, Retry, Review, SignOut, State,
+    TicketVerdict,
 };
 use elevate_core::approval::{Approval, ApprovalRequirement, Narrowed};
 use elevate_core::binding::{Asked, Digest};
@@ -302,6 +303,19 @@ fn states() -> impl Strategy<Value = State> {
     ]
 }
 
+fn sign_outs() -> impl Strategy<Value = SignOut> {
+    prop_oneof![
+        Just(SignOut::NotNeeded),
+        (any::<u32>(), times(), words()).prop_map(|(tries, at, hindrance)| SignOut::Due(Retry {
+            tries,
+            at,
+            hindrance
+        })),
+        times().prop_map(|at| SignOut::Done { at }),
+        words().prop_map(|reason| SignOut::Failed { reason }),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -316,10 +330,12 @@ proptest! {
         (id, request, digest) in (activation_ids(), requests(), any::<[u8; 32]>()),
         (approvals, state, version) in (vec(approvals(), 0..3), states(), any::<u64>()),
         (held_from, ended_by) in (proptest::option::of(times()), proptest::option::of(principals())),
-        (term, target, review) in (terms(), targets(), reviews()),
+        (term, target, review, sign_out) in (terms(), targets(), reviews(), sign_outs()),
     ) {
         let digest = Digest::from_bytes(digest);
-        let was = Activation { id, request, digest, approvals, term, target, review, state, held_from, ended_by, version };
+        let was = Activation {
+            id, request, digest, approvals, term, target, review, sign_out, state, held_from, ended_by, version,
+        };
         prop_assert_eq!(activation(&snapshot(&was).unwrap()).unwrap(), was);
     }
 

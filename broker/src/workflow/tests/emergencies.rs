@@ -32,7 +32,7 @@ async fn world() -> World {
     world
 }
 
-async fn used(world: &World, who: u64) -> Result<elevate_core::names::ActivationId, Refusal> {
+pub(crate) async fn used(world: &World, who: u64) -> Result<elevate_core::names::ActivationId, Refusal> {
     let wish = emergency(None);
     let prepared = world.workflow.prepare(&person(who), &wish).await?;
     let asked = world.ask_with(who, world.request_id(), &wish, &prepared).await?;

@@ -18,7 +18,8 @@ use tokio::sync::{Semaphore, watch};
 use super::world;
 use crate::ports::clock::Assurance;
 use crate::ports::directory::{
-    Assignment, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit, Unreachable,
+    Account, Assignment, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit, SignOutAnswer,
+    Unreachable,
 };
 use crate::ports::verifier::{AppRole, Caller, CallerKind, Challenge, TokenRefusal, VerifiedProof, Wanted};
 use crate::ports::{Clock, Directory, Inventory, Journal, Verifier};
@@ -146,6 +147,9 @@ struct Inside {
     grants: VecDeque<Answer>,
     revokes: VecDeque<Answer>,
     poisoned: BTreeSet<ActivationId>,
+    accounts: BTreeMap<ObjectId, Option<Account>>,
+    sign_outs: VecDeque<Answer>,
+    signed_out: Vec<ObjectId>,
     calls: Vec<String>,
     wrongs: Vec<String>,
     lagging: BTreeSet<Slot>,
@@ -211,6 +215,20 @@ impl Fake {
     /// Asked for everything at once, it tells this.
     pub(crate) fn surveyed(&self, survey: Survey) {
         self.inside().survey = survey;
+    }
+
+    /// How the account stands from now on; `None` when the directory does not say.
+    pub(crate) fn account_is(&self, object: ObjectId, account: Option<Account>) {
+        self.inside().accounts.insert(object, account);
+    }
+
+    pub(crate) fn will_sign_out(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.inside().sign_outs.extend(answers);
+    }
+
+    /// Who was signed out, in order.
+    pub(crate) fn signed_out(&self) -> Vec<ObjectId> {
+        self.inside().signed_out.clone()
     }
 
     pub(crate) fn calls_it(&self, object: ObjectId, name: &str) {
@@ -345,6 +363,31 @@ impl Directory for Fake {
             inside.held.remove(permit.slot());
         }
         if answer == Answer::Does { RevokeAnswer::Gone } else { not_yet(None) }
+    }
+
+    async fn accounts(
+        &self,
+        people: &BTreeSet<Principal>,
+    ) -> Result<BTreeMap<Principal, Account>, Unreachable> {
+        self.note("accounts")?;
+        let inside = self.inside();
+        let account = |object| inside.accounts.get(object).copied().unwrap_or(Some(Account::Enabled));
+        Ok(people.iter().filter_map(|who| Some((*who, account(&who.object)?))).collect())
+    }
+
+    async fn sign_out(&self, principal: Principal) -> SignOutAnswer {
+        let down = self.note("sign-out").is_err();
+        let mut inside = self.inside();
+        let answer = if down { Answer::Fails } else { inside.sign_outs.pop_front().unwrap_or(Answer::Does) };
+        let unclear = |after| SignOutAnswer::Unclear { reason: "no answer".to_owned(), after };
+        match answer {
+            Answer::Fails => return unclear(None),
+            Answer::Busy(after) => return unclear(Some(after)),
+            Answer::Refuses => return SignOutAnswer::Refused("no leave to".to_owned()),
+            Answer::Does | Answer::DoesUnheard => {}
+        }
+        inside.signed_out.push(principal.object);
+        if answer == Answer::Does { SignOutAnswer::Done } else { unclear(None) }
     }
 
     async fn groups_of(
