@@ -16,6 +16,7 @@ mod lost;
 mod notices;
 mod proofs;
 mod refusals;
+mod revoking;
 mod secrets;
 mod serving;
 mod store;

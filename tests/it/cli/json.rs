@@ -89,6 +89,10 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
         ("ann", "activate reader --reason-file FOLDER/reason.txt --yes"),
         ("eve", "revoke ID --reason no"),
         ("eve", "sweep"),
+        ("eve", "revoke --role reader --dry-run"),
+        ("eve", "revoke --role reader --reason no --yes"),
+        ("eve", "freeze --reason no"),
+        ("eve", "thaw --reason no"),
         ("eve", "policy plan FOLDER/policy.toml"),
         ("eve", "policy apply --yes FOLDER/policy.toml"),
         ("eve", "policy show"),
@@ -120,9 +124,9 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
         login
           {access_token_expires_at: text, broker: text, issuer: text, kept_in: text, name: text, object_id: text, username: text, workload: bool}
         whoami
-          {app_roles: [], broker_version: text, principal: Principal, workload: bool}
+          {app_roles: [], broker_version: text, frozen: null, principal: Principal, workload: bool}
         roles
-          {next_page_token: text, roles: [Role]}
+          {frozen: null, next_page_token: text, roles: [Role]}
         activate groups-admin --reason-file
           Activation
         pending
@@ -151,6 +155,14 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
           Activation
         sweep
           {closed: number, due: number, overdue: number, unsettled: []}
+        revoke --role reader --dry-run
+          {candidates: [], dry_run: bool, unknown_ids: [], verb: text}
+        revoke --role reader --reason no --yes
+          {complete: bool, failed: [], gone: number, open: [], selected: number}
+        freeze --reason no
+          {at: text, by: Principal, reason: text}
+        thaw --reason no
+          {thawed: {at: text, by: Principal, reason: text}}
         policy plan
           {changes: [{differences: [text], gains: [], kind: text, live: [], live_activation_ids: [], loses: [], role: text}], current_version: number}
         policy apply --yes
@@ -190,6 +202,7 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
           review: null
           role: text
           sign_out: bool
+          signed_out: null
           starts_at: null | text
           state: text
           term_seconds: number
@@ -310,7 +323,8 @@ async fn an_activation_in_full() {
             "tokens_may_live_until": null,
             "ticket_verdict": null,
             "review": null,
-            "sign_out": false
+            "sign_out": false,
+            "signed_out": null
           }
 
     "#]]

@@ -369,6 +369,7 @@ async fn the_doctor_and_the_completions() {
           ok       sign-in service  https://TENANT/5a4db0c5-0000-4000-8000-00000000e1e0/v2.0
           ok       clock            agrees with the sign-in service's
           ok       session          signed in as ann@sandbox.example (5a4db0c5-0000-4000-8000-000000000001)
+          ok       grants           are given
 
     "#]].assert_eq(session.told());
     for shell in ["bash", "zsh", "fish"] {

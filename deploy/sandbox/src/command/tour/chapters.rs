@@ -1,12 +1,16 @@
 //! The chapters there are, in the order in which `--all` tells them: one file each.
 
+mod account_closed;
 mod approval;
 mod ending_early;
+mod freeze;
 mod main;
 mod narrower_approval;
 mod notices;
 mod outage;
 mod policy_import;
+mod revoking;
+mod sign_out;
 
 use std::path::Path;
 use std::pin::Pin;
@@ -64,5 +68,25 @@ pub(super) const CHAPTERS: &[Chapter] = &[
         name: "policy-import",
         about: "a first policy out of what the tenant holds, on PIM's terms, and what no policy can say",
         tell: |guide, folder| Box::pin(policy_import::tell(guide, folder)),
+    },
+    Chapter {
+        name: "revoking",
+        about: "much at once, shown first; one that cannot be removed stops no other",
+        tell: |guide, folder| Box::pin(revoking::tell(guide, folder)),
+    },
+    Chapter {
+        name: "freeze",
+        about: "nothing new for anybody, over a kill of the broker too",
+        tell: |guide, folder| Box::pin(freeze::tell(guide, folder)),
+    },
+    Chapter {
+        name: "sign-out",
+        about: "sign-in sessions that end after the role, and what that does not reach",
+        tell: |guide, folder| Box::pin(sign_out::tell(guide, folder)),
+    },
+    Chapter {
+        name: "account-closed",
+        about: "an account that is disabled or deleted, and a Graph that does not answer",
+        tell: |guide, folder| Box::pin(account_closed::tell(guide, folder)),
     },
 ];
