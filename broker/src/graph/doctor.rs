@@ -82,7 +82,9 @@ pub(super) async fn check(line: &Line, targets: &[Target], signs_out: bool) -> V
         )),
         Some(client_id) => match given(line, client_id).await {
             Ok(given) => {
-                findings.extend(needs(targets, is_over_roles, signs_out).into_iter().map(|need| need.judged(&given)));
+                findings.extend(
+                    needs(targets, is_over_roles, signs_out).into_iter().map(|need| need.judged(&given)),
+                );
                 None
             }
             Err(fault) => Some(Finding::wrong(
