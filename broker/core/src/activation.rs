@@ -19,8 +19,10 @@ use crate::names::{ActivationId, AssignmentId, Principal, RequestId, Slot, Subje
 use crate::term::Term;
 
 mod event;
+mod sign_out;
 
 pub use event::{Actor, Change, Event};
+pub use sign_out::SignOut;
 
 /// What a verified proof showed, as far as the record keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,25 +240,6 @@ pub enum Review {
     },
 }
 
-/// Whether the holder's sign-in sessions are still to be revoked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignOut {
-    /// No: the role does not say so, or nothing that was held has ended yet.
-    NotNeeded,
-    /// The role is gone, and they are next. Not before: whoever signs in again while it is there has it again.
-    Due(Retry),
-    /// The directory said that it did.
-    Done {
-        /// When.
-        at: Timestamp,
-    },
-    /// The directory did not do it.
-    Failed {
-        /// Why, in words for an operator.
-        reason: String,
-    },
-}
-
 /// An event that cannot follow in this state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an activation that is {state} cannot become {change}")]
@@ -410,16 +393,11 @@ impl Activation {
                 State::Revoking { held: Some(held), not_after, cause: cause.clone(), retry: Retry::first(at) }
             }
             (State::Revoking { cause, .. }, Change::Removed) => {
-                // An account that is gone has no sessions.
-                if self.request.sign_out && cause != (Cause::AccountClosed { deleted: true }) {
-                    self.sign_out = SignOut::Due(Retry::first(at));
-                }
+                self.sign_out = SignOut::after(&self.request, &cause, at);
                 closed(Outcome::Ended(cause))
             }
             (State::Active { .. }, Change::RemovedElsewhere) => {
-                if self.request.sign_out {
-                    self.sign_out = SignOut::Due(Retry::first(at));
-                }
+                self.sign_out = SignOut::first(&self.request, at);
                 closed(Outcome::RemovedElsewhere)
             }
             (State::Active { .. }, Change::TakenOver { by }) => closed(Outcome::TakenOver { by: *by }),
@@ -427,14 +405,8 @@ impl Activation {
                 over @ State::Closed { .. },
                 change @ (Change::SignedOut | Change::SignOutFailed { .. } | Change::Postponed { .. }),
             ) => {
-                let SignOut::Due(retry) = &self.sign_out else { return Err(illegal) };
-                self.sign_out = match change {
-                    Change::SignOutFailed { reason } => SignOut::Failed { reason: reason.clone() },
-                    Change::Postponed { retry_at, reason } => {
-                        SignOut::Due(retry.again(*retry_at, reason.clone()))
-                    }
-                    _ => SignOut::Done { at },
-                };
+                let Some(next) = self.sign_out.followed_by(change, at) else { return Err(illegal) };
+                self.sign_out = next;
                 over
             }
             (over @ State::Closed { .. }, Change::Reviewed { comment }) => {
