@@ -14,16 +14,16 @@ fn person(id: &str) -> Principal {
     Principal { object: id.parse().unwrap(), ..slot().principal }
 }
 
-fn answer(id: &str, status: u16, body: Value) -> Value {
+fn answer(id: &str, status: u16, body: &Value) -> Value {
     json!({ "id": id, "status": status, "headers": {}, "body": body })
 }
 
 fn shows(id: &str, enabled: bool) -> Value {
-    answer(id, 200, json!({ "id": id, "accountEnabled": enabled }))
+    answer(id, 200, &json!({ "id": id, "accountEnabled": enabled }))
 }
 
 fn error(id: &str, status: u16, code: &str) -> Value {
-    answer(id, status, json!({ "error": { "code": code, "message": "" } }))
+    answer(id, status, &json!({ "error": { "code": code, "message": "" } }))
 }
 
 fn all(answers: &[Value]) -> Reply {
@@ -70,8 +70,8 @@ async fn what_is_no_clear_answer_says_nothing_of_the_account() {
     for unclear in [
         error(ANN, 503, "ServiceUnavailable"),
         error(ANN, 404, "UnknownPath"),
-        answer(ANN, 200, json!({ "id": ANN })),
-        answer(ANN, 200, json!({ "id": ANN, "accountEnabled": null })),
+        answer(ANN, 200, &json!({ "id": ANN })),
+        answer(ANN, 200, &json!({ "id": ANN, "accountEnabled": null })),
         shows(BEN, false)
             .as_object()
             .map(|of_ben| json!({ "id": ANN, "status": 200, "body": of_ben["body"] }))
@@ -110,7 +110,8 @@ async fn a_wish_inside_a_batch_holds_up_the_next_look_and_no_revocation() {
 #[tokio::test]
 async fn signing_out_is_done_refused_or_unclear() {
     let path = format!("POST users/{ANN}/revokeSignInSessions");
-    let table: [(Reply, fn(&SignOutAnswer) -> bool); 5] = [
+    type Expected = fn(&SignOutAnswer) -> bool;
+    let table: [(Reply, Expected); 5] = [
         (ok(json!({ "value": true })), |answer| *answer == SignOutAnswer::Done),
         (reply(204, ""), |answer| *answer == SignOutAnswer::Done),
         (

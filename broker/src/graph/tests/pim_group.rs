@@ -211,7 +211,7 @@ async fn a_revocation_removes_what_is_ours_after_five_minutes() {
     nobody_there(&stub, member);
     assert_eq!(graph.revoke(&permit).await, RevokeAnswer::Gone);
     let seen = stub.is_done();
-    let sent = seen.iter().filter(|seen| seen.line == post()).next_back().unwrap().json();
+    let sent = seen.iter().rfind(|seen| seen.line == post()).unwrap().json();
     assert_eq!(
         sent,
         json!({ "action": "adminRemove", "justification": MARKER, "principalId": ANN, "groupId": GROUP,
