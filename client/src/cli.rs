@@ -116,6 +116,8 @@ pub(crate) enum Verb {
     Doctor,
     /// Completions for a shell
     Completions(command::completions::Args),
+    /// The pages of the manual, to read or to install
+    Man(command::man::Args),
 }
 
 /// How to sign in, for the verbs that do.

@@ -20,6 +20,7 @@ pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod login;
 mod logout;
+pub(crate) mod man;
 mod pending;
 mod pick;
 pub(crate) mod policy;
@@ -69,5 +70,6 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         Verb::Profiles => profiles::run(context),
         Verb::Doctor => doctor::run(context).await,
         Verb::Completions(args) => completions::run(&args, context),
+        Verb::Man(args) => man::run(&args, context),
     }
 }

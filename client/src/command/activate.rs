@@ -113,10 +113,12 @@ pub(crate) fn ending(context: &mut Context, activation: v1::Activation, title: &
     let until = time(activation.held_until.as_ref()).map(|at| look.exact(at)).unwrap_or_default();
     let text = format!("You hold {} until {until}", look.paint("1;32", title));
     let id = clean_line(&activation.id);
+    let tokens = time(activation.tokens_may_live_until.as_ref()).map(|at| look.exact(at));
+    let tokens = tokens.map_or_else(|| "longer".to_owned(), |at| format!("until {at}"));
     context.console.answer(&json::Activation::from(activation), || text)?;
     context.console.hint(&format!(
-        "sign in afresh where you use it, so that your token carries it; one issued before its end may carry it \
-         for up to about an hour longer. `elevate deactivate {id}` gives it back early"
+        "sign in afresh where you use it, so that your token carries it; one issued before its end may live \
+         {tokens}. `elevate deactivate {id}` gives it back early"
     ));
     Ok(Exit::Ok)
 }

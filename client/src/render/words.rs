@@ -369,16 +369,29 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
             activation.ended_by.as_ref().map(|who| person(Some(who))).unwrap_or_default(),
         ),
         ("asked", at(activation.requested_at.as_ref())),
+        ("answer by", at(activation.answer_needed_by.as_ref())),
         ("to begin", at(activation.asked_start.as_ref())),
         ("held from", at(activation.held_from.as_ref())),
         ("held until", at(activation.held_until.as_ref())),
         ("closed", at(activation.closed_at.as_ref())),
+        ("tokens until", tokens(look, activation)),
         ("review", review(look, activation)),
         ("sign-out", signed_out(look, activation)),
         ("tries", tries),
         ("policy", format!("version {}", activation.policy_version)),
     ]);
     format!("{head}\n{body}")
+}
+
+/// Until when a token that was issued while the role was held may live, which nobody can take back.
+fn tokens(look: &Look, activation: &v1::Activation) -> String {
+    let is_overdue = time(activation.held_until.as_ref()).is_some_and(|end| end < look.now);
+    if activation.state() == State::Revoking && is_overdue {
+        return "an hour and a half after it is seen gone".to_owned();
+    }
+    time(activation.tokens_may_live_until.as_ref())
+        .map(|until| format!("{}, or up to 28h where an app evaluates access continuously", look.time(until)))
+        .unwrap_or_default()
 }
 
 /// `30m (2h was asked)`, where approvers took something off.

@@ -71,8 +71,8 @@ async fn a_plain_yes_after_anothers_is_to_what_that_one_left() {
     let shown: Vec<_> =
         ran.err.lines().filter(|line| line.contains("  for ") || line.contains("approved by")).collect();
     expect![[r#"
-          for          1h (2h was asked)
-          approved by  Bob (1b2c3d4e-0000-4000-8000-000000000002) at 15:59, for 1h"#]]
+        for           1h (2h was asked)
+        approved by   Bob (1b2c3d4e-0000-4000-8000-000000000002) at 15:59, for 1h"#]]
     .assert_eq(&shown.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n"));
     let sent: Vec<v1::ApproveActivationRequest> = bench.broker.asked("approve_activation");
     assert_eq!((sent[0].term_seconds, sent[0].scope.as_str()), (3600, ""));
@@ -139,9 +139,9 @@ async fn an_own_yes_is_marked_and_counted_apart() {
     let shown = bench.elevate(&["show", ID]).await.out;
     let shown: Vec<_> = shown.lines().skip_while(|line| !line.contains("approved by")).take(3).collect();
     expect![[r#"
-        approved by  Ann (071cc716-8147-4397-a5ba-b2105951cc0b) at 15:59, their own
+        approved by   Ann (071cc716-8147-4397-a5ba-b2105951cc0b) at 15:59, their own
         Bob (1b2c3d4e-0000-4000-8000-000000000002) at 15:59
-        yeses        1 own, 1 other"#]]
+        yeses         1 own, 1 other"#]]
     .assert_eq(&shown.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n"));
     let json = bench.elevate(&["show", ID, "--output", "json"]).await.json();
     assert_eq!(

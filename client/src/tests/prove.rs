@@ -190,16 +190,17 @@ async fn approve_shows_the_whole_request_and_signs_in_for_exactly_that() {
         out: Approved groups-admin for Ann: being granted
         err: You are about to approve:
         err: groups-admin  waiting for 1 approval, until 19:59 (in 3h 59m)
-        err:   id           0199a1b2-0000-7000-8000-000000000001
-        err:   who          Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
-        err:   what         role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        err:   scope        the whole tenant
-        err:   for          2h
-        err:   why          reset a group
-        err:   ticket       ServiceNow INC0012345
-        err:   approval     1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e
-        err:   asked        15:59 (1m ago)
-        err:   policy       version 3
+        err:   id            0199a1b2-0000-7000-8000-000000000001
+        err:   who           Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
+        err:   what          role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        err:   scope         the whole tenant
+        err:   for           2h
+        err:   why           reset a group
+        err:   ticket        ServiceNow INC0012345
+        err:   approval      1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e
+        err:   asked         15:59 (1m ago)
+        err:   answer by     19:59 (in 3h 59m)
+        err:   policy        version 3
         err:   sign-in      with a second factor, authentication context c1, made within 5m
         err: Next, you sign in again. The sign-in counts for exactly this, once.
         err: To sign in, your browser opens this address:

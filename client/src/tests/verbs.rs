@@ -255,19 +255,19 @@ async fn show_tells_everything_about_one() {
     bench.broker.says("get_activation", &shown);
     check(&bench, &["show", ID], expect![[r#"
         out: groups-admin  active, until 18:00 (in 2h)
-        out:   id           0199a1b2-0000-7000-8000-000000000001
-        out:   who          Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
-        out:   what         role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        out:   scope        the whole tenant
-        out:   for          2h
-        out:   why          first line
-        out:                second line
-        out:   ticket       ServiceNow INC0012345
-        out:   approval     1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e
-        out:   approved by  Bob (1b2c3d4e-0000-4000-8000-000000000002) at 15:59: go ahead
-        out:   asked        15:59 (1m ago)
-        out:   held until   18:00 (in 2h)
-        out:   policy       version 3
+        out:   id            0199a1b2-0000-7000-8000-000000000001
+        out:   who           Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
+        out:   what          role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        out:   scope         the whole tenant
+        out:   for           2h
+        out:   why           first line
+        out:                 second line
+        out:   ticket        ServiceNow INC0012345
+        out:   approval      1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e
+        out:   approved by   Bob (1b2c3d4e-0000-4000-8000-000000000002) at 15:59: go ahead
+        out:   asked         15:59 (1m ago)
+        out:   held until    18:00 (in 2h)
+        out:   policy        version 3
         exit: 0
     "#]], expect![[r#"
         out: {
@@ -449,4 +449,47 @@ async fn completions_are_made_for_a_shell() {
     let bench = Bench::new().await;
     let ran = bench.elevate(&["completions", "bash"]).await;
     assert!(ran.exit.code() == 0 && ran.out.contains("_elevate()"));
+}
+
+#[tokio::test]
+async fn a_page_of_the_manual_is_made_for_each_verb() {
+    let bench = Bench::new().await;
+    let ran = bench.elevate(&["man"]).await;
+    assert!(ran.exit.code() == 0 && ran.out.contains(".TH elevate 1") && ran.out.contains("deactivate"));
+    let ran = bench.elevate(&["man", "policy", "apply"]).await;
+    assert!(
+        ran.out.contains("elevate\\-policy\\-apply") && ran.out.contains("\\-\\-dry\\-run"),
+        "{}",
+        ran.out
+    );
+    expect![[r#"
+        err: error: `elevate` has no verb `policy aply`
+        err:   `elevate --help` lists them
+        exit: 2
+    "#]]
+    .assert_eq(&bench.elevate(&["man", "policy", "aply"]).await.all());
+}
+
+#[tokio::test]
+async fn every_page_of_the_manual_is_installed_over_earlier_ones() {
+    let bench = Bench::new().await;
+    let folder = bench.folder.path().join("share/man/man1");
+    let into = folder.display().to_string();
+    for _ in 0..2 {
+        let ran = bench.elevate(&["man", "--into", &into, "--output", "json"]).await;
+        let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let pages = told["pages"].as_array().unwrap();
+        assert!(pages.contains(&"elevate.1".into()) && pages.contains(&"elevate-review-close.1".into()));
+        for page in pages {
+            let text = std::fs::read_to_string(folder.join(page.as_str().unwrap())).unwrap();
+            assert!(text.contains(".SH SYNOPSIS"), "{page}");
+        }
+    }
+    let file = folder.join("elevate.1").display().to_string();
+    let ran = bench.elevate(&["man", "--into", &file]).await;
+    assert!(
+        ran.exit.code() == 2 && ran.all().contains("name a folder that you may write in"),
+        "{}",
+        ran.all()
+    );
 }

@@ -39,7 +39,7 @@ async fn activate_waits_until_it_is_held_and_says_until_when() {
         err: Asked: 0199a1b2-0000-7000-8000-000000000001
         err: waiting for 1 approval, until 19:59 (in 3h 59m)
         err: being granted
-        err: hint: sign in afresh where you use it, so that your token carries it; one issued before its end may carry it for up to about an hour longer. `elevate deactivate 0199a1b2-0000-7000-8000-000000000001` gives it back early
+        err: hint: sign in afresh where you use it, so that your token carries it; one issued before its end may live longer. `elevate deactivate 0199a1b2-0000-7000-8000-000000000001` gives it back early
         exit: 0
     "#]].assert_eq(&afterwards(&ran.all()));
 }

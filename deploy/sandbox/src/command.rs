@@ -2,6 +2,7 @@
 
 pub(crate) mod broker;
 pub(crate) mod browser;
+pub(crate) mod elevate;
 pub(crate) mod tenant;
 pub(crate) mod tour;
 pub(crate) mod up;

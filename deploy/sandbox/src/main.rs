@@ -26,12 +26,15 @@ enum Command {
     Browser(command::browser::Arguments),
     /// The real broker, as `elevated` runs it; `tour` and `up` start it like this.
     Broker(command::broker::Arguments),
+    /// The real command line, as somebody of the tenant runs it; `tour` kills it.
+    Elevate(command::elevate::Arguments),
 }
 
 fn main() -> ExitCode {
     let command = match Arguments::parse().command {
         // It brings a runtime of its own, as the production binary does.
         Command::Broker(arguments) => return command::broker::run(arguments),
+        Command::Elevate(arguments) => return command::elevate::run(arguments),
         other => other,
     };
     let runtime = match tokio::runtime::Runtime::new() {
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
             Command::Up(arguments) => command::up::run(arguments).await,
             Command::Tenant(arguments) => command::tenant::run(arguments).await,
             Command::Browser(arguments) => command::browser::run(arguments).await,
-            Command::Broker(_) => Ok(()),
+            Command::Broker(_) | Command::Elevate(_) => Ok(()),
         }
     });
     match done {

@@ -224,6 +224,36 @@ impl Person {
         &self.name
     }
 
+    /// The command line in a process of its own, as `elevate-sandbox elevate` runs it; `program` is that one.
+    pub fn process(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.args(["elevate", "--as", &self.name]).arg("--ca").arg(&self.ca);
+        if let Some(file) = self.clock.file() {
+            command.arg("--clock").arg(file);
+        }
+        command.arg("--").envs(self.environment());
+        command
+    }
+
+    /// What a process has of this person: their browser, and their time.
+    #[must_use]
+    pub fn at_a_terminal(&self) -> World {
+        World {
+            browser: Arc::new(Screenless(self.clone())),
+            clock: Arc::new(HeldClock(self.clock.clone())),
+            ..World::real()
+        }
+    }
+
+    fn environment(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("ELEVATE_CONFIG_DIR".to_owned(), self.folder.display().to_string()),
+            ("ELEVATE_TOKEN_STORE".to_owned(), "file".to_owned()),
+            ("ELEVATE_BROKER".to_owned(), self.broker.clone()),
+            ("ELEVATE_CA".to_owned(), self.ca.display().to_string()),
+        ])
+    }
+
     /// Types `elevate {arguments}`.
     pub async fn types(&self, arguments: &[&str]) -> Told {
         self.types_with(arguments, "").await
@@ -232,18 +262,12 @@ impl Person {
     /// Types `elevate {arguments}`, and `input` when asked.
     pub async fn types_with(&self, arguments: &[&str], input: &str) -> Told {
         let (out, err) = (Pad::default(), Pad::default());
-        let home = self.folder.display().to_string();
         let world = World {
             out: Box::new(out.clone()),
             err: Box::new(err.clone()),
             input: Arc::new(Mutex::new(Cursor::new(input.to_owned().into_bytes()))),
             terminals: Terminals::default(),
-            env: BTreeMap::from([
-                ("ELEVATE_CONFIG_DIR".to_owned(), home),
-                ("ELEVATE_TOKEN_STORE".to_owned(), "file".to_owned()),
-                ("ELEVATE_BROKER".to_owned(), self.broker.clone()),
-                ("ELEVATE_CA".to_owned(), self.ca.display().to_string()),
-            ]),
+            env: self.environment(),
             browser: Arc::new(Screenless(self.clone())),
             clock: Arc::new(HeldClock(self.clock.clone())),
             time_zone: TimeZone::UTC,

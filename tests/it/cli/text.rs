@@ -88,15 +88,16 @@ async fn the_story_as_people_read_it() {
         bob$ elevate approve ID --comment 'go ahead' --yes
         ! You are about to approve:
         ! groups-admin  waiting for 1 approval, until 12:00 (in 4h)
-        !   id           <id 1>
-        !   who          Ann Archer (5a4db0c5-0000-4000-8000-000000000001)
-        !   what         role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        !   scope        the whole tenant
-        !   for          1h 30m
-        !   why          Move the sales team's groups (CHG0042)
-        !   approval     1 of group 5a4db0c5-0000-4000-8000-000000000101
-        !   asked        08:00 (now)
-        !   policy       version 1
+        !   id            <id 1>
+        !   who           Ann Archer (5a4db0c5-0000-4000-8000-000000000001)
+        !   what          role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        !   scope         the whole tenant
+        !   for           1h 30m
+        !   why           Move the sales team's groups (CHG0042)
+        !   approval      1 of group 5a4db0c5-0000-4000-8000-000000000101
+        !   asked         08:00 (now)
+        !   answer by     12:00 (in 4h)
+        !   policy        version 1
         !   sign-in      with a second factor, made within 5m
         ! Next, you sign in again. The sign-in counts for exactly this, once.
         ! To sign in, your browser opens this address:
@@ -107,18 +108,19 @@ async fn the_story_as_people_read_it() {
 
         ann$ elevate show ID
           groups-admin  active, until 09:30 (in 1h 30m)
-            id           <id 1>
-            who          Ann Archer (5a4db0c5-0000-4000-8000-000000000001)
-            what         role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-            scope        the whole tenant
-            for          1h 30m
-            why          Move the sales team's groups (CHG0042)
-            approval     1 of group 5a4db0c5-0000-4000-8000-000000000101
-            approved by  Bob Baker (5a4db0c5-0000-4000-8000-000000000002) at 08:00: go ahead
-            asked        08:00 (now)
-            held from    08:00 (now)
-            held until   09:30 (in 1h 30m)
-            policy       version 1
+            id            <id 1>
+            who           Ann Archer (5a4db0c5-0000-4000-8000-000000000001)
+            what          role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+            scope         the whole tenant
+            for           1h 30m
+            why           Move the sales team's groups (CHG0042)
+            approval      1 of group 5a4db0c5-0000-4000-8000-000000000101
+            approved by   Bob Baker (5a4db0c5-0000-4000-8000-000000000002) at 08:00: go ahead
+            asked         08:00 (now)
+            held from     08:00 (now)
+            held until    09:30 (in 1h 30m)
+            tokens until  11:00 (in 3h), or up to 28h where an app evaluates access continuously
+            policy        version 1
 
         ann$ elevate list
           ROLE          STATE                            FOR     WHY                                     ID
@@ -185,24 +187,25 @@ async fn a_role_that_needs_nobody_is_waited_for_and_held() {
         !   https://TENANT/5a4db0c5-0000-4000-8000-00000000e1e0/oauth2/v2.0/authorize?…
         !
         ! Asked: <id 1>
-        ! hint: sign in afresh where you use it, so that your token carries it; one issued before its end may carry it for up to about an hour longer. `elevate deactivate <id 1>` gives it back early
+        ! hint: sign in afresh where you use it, so that your token carries it; one issued before its end may live until 10:15 +00:00 (in 2h 15m). `elevate deactivate <id 1>` gives it back early
           You hold Global Reader until 08:45 +00:00 (in 45m)
 
         (PT45M go by)
 
         ann$ elevate show ID
           reader  expired at 08:45 (now)
-            id           <id 1>
-            who          Ann Archer (5a4db0c5-0000-4000-8000-000000000001)
-            what         role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
-            scope        the whole tenant
-            for          45m
-            why          look at the logs
-            approval     nobody's approval is needed
-            asked        08:00 (45m ago)
-            held from    08:00 (45m ago)
-            closed       08:45 (now)
-            policy       version 1
+            id            <id 1>
+            who           Ann Archer (5a4db0c5-0000-4000-8000-000000000001)
+            what          role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
+            scope         the whole tenant
+            for           45m
+            why           look at the logs
+            approval      nobody's approval is needed
+            asked         08:00 (45m ago)
+            held from     08:00 (45m ago)
+            closed        08:45 (now)
+            tokens until  10:15 (in 1h 30m), or up to 28h where an app evaluates access continuously
+            policy        version 1
 
     "#]].assert_eq(session.told());
 }
@@ -285,7 +288,7 @@ async fn no_withdraw_revoke_and_sweep() {
         !   https://TENANT/5a4db0c5-0000-4000-8000-00000000e1e0/oauth2/v2.0/authorize?…
         !
         ! Asked: <id 3>
-        ! hint: sign in afresh where you use it, so that your token carries it; one issued before its end may carry it for up to about an hour longer. `elevate deactivate <id 3>` gives it back early
+        ! hint: sign in afresh where you use it, so that your token carries it; one issued before its end may live until 10:30 +00:00 (in 2h 30m). `elevate deactivate <id 3>` gives it back early
           You hold Global Reader until 09:00 +00:00 (in 1h)
 
         eve$ elevate list --everybody
@@ -297,19 +300,20 @@ async fn no_withdraw_revoke_and_sweep() {
 
         ann$ elevate show ID
           reader  revoked at 08:00 (now)
-            id           <id 3>
-            detail       laptop stolen
-            who          Ann Archer (5a4db0c5-0000-4000-8000-000000000001)
-            what         role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
-            scope        the whole tenant
-            for          1h
-            why          Move the sales team's groups (CHG0042)
-            approval     nobody's approval is needed
-            revoked by   Eve Ealdor (5a4db0c5-0000-4000-8000-000000000005)
-            asked        08:00 (now)
-            held from    08:00 (now)
-            closed       08:00 (now)
-            policy       version 1
+            id            <id 3>
+            detail        laptop stolen
+            who           Ann Archer (5a4db0c5-0000-4000-8000-000000000001)
+            what          role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
+            scope         the whole tenant
+            for           1h
+            why           Move the sales team's groups (CHG0042)
+            approval      nobody's approval is needed
+            revoked by    Eve Ealdor (5a4db0c5-0000-4000-8000-000000000005)
+            asked         08:00 (now)
+            held from     08:00 (now)
+            closed        08:00 (now)
+            tokens until  09:30 (in 1h 30m), or up to 28h where an app evaluates access continuously
+            policy        version 1
 
         eve$ elevate sweep
           0 due, 0 closed, 0 overdue

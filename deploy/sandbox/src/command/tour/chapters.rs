@@ -2,15 +2,25 @@
 
 mod account_closed;
 mod approval;
+mod break_glass;
+mod command_line;
+mod credentials;
+mod device_code;
 mod ending_early;
+mod exec;
+mod explain;
 mod freeze;
+mod groups;
 mod main;
 mod narrower_approval;
+mod narrower_scope;
 mod notices;
 mod outage;
+mod policy_as_code;
 mod policy_import;
 mod revoking;
 mod sign_out;
+mod starting_later;
 
 use std::path::Path;
 use std::pin::Pin;
@@ -50,9 +60,34 @@ pub(super) const CHAPTERS: &[Chapter] = &[
         tell: |guide, folder| Box::pin(narrower_approval::tell(guide, folder)),
     },
     Chapter {
+        name: "starting-later",
+        about: "approved today, held tomorrow, over a kill of the broker",
+        tell: |guide, folder| Box::pin(starting_later::tell(guide, folder)),
+    },
+    Chapter {
+        name: "narrower-scope",
+        about: "one unit of the tenant, one application, and never more than is offered",
+        tell: |guide, folder| Box::pin(narrower_scope::tell(guide, folder)),
+    },
+    Chapter {
+        name: "groups",
+        about: "places in groups, members and owners, by hand and by PIM for Groups",
+        tell: |guide, folder| Box::pin(groups::tell(guide, folder)),
+    },
+    Chapter {
         name: "ending-early",
         about: "withdraw, deactivate, revoke; and the first five minutes of PIM",
         tell: |guide, folder| Box::pin(ending_early::tell(guide, folder)),
+    },
+    Chapter {
+        name: "exec",
+        about: "a role for one command, which is given back when the tool is killed too",
+        tell: |guide, folder| Box::pin(exec::tell(guide, folder)),
+    },
+    Chapter {
+        name: "break-glass",
+        about: "an emergency: nobody is asked, everybody is told, somebody looks at it after",
+        tell: |guide, folder| Box::pin(break_glass::tell(guide, folder)),
     },
     Chapter {
         name: "outage",
@@ -63,6 +98,16 @@ pub(super) const CHAPTERS: &[Chapter] = &[
         name: "notices",
         about: "who hears of what, also when the broker is killed in between",
         tell: |guide, folder| Box::pin(notices::tell(guide, folder)),
+    },
+    Chapter {
+        name: "explain",
+        about: "why a role may be asked for or not, who could say yes, what it can do",
+        tell: |guide, folder| Box::pin(explain::tell(guide, folder)),
+    },
+    Chapter {
+        name: "policy-as-code",
+        about: "lint, test, plan, apply, export; and a rule that takes two people",
+        tell: |guide, folder| Box::pin(policy_as_code::tell(guide, folder)),
     },
     Chapter {
         name: "policy-import",
@@ -88,5 +133,20 @@ pub(super) const CHAPTERS: &[Chapter] = &[
         name: "account-closed",
         about: "an account that is disabled or deleted, and a Graph that does not answer",
         tell: |guide, folder| Box::pin(account_closed::tell(guide, folder)),
+    },
+    Chapter {
+        name: "command-line",
+        about: "profiles, dry runs, history, answers for programs, the manual",
+        tell: |guide, folder| Box::pin(command_line::tell(guide, folder)),
+    },
+    Chapter {
+        name: "device-code",
+        about: "off as it comes; a session by it, and never a proof",
+        tell: |guide, folder| Box::pin(device_code::tell(guide, folder)),
+    },
+    Chapter {
+        name: "credentials",
+        about: "who the broker is to Graph, without a key of its own",
+        tell: |guide, folder| Box::pin(credentials::tell(guide, folder)),
     },
 ];

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,6 +13,7 @@ use elevate_sandbox::stage::{self, Broker, Person, Told};
 use elevate_sandbox::{Clock, Lag, Settings, Tenant, people};
 use jiff::SignedDuration;
 use serde_json::Value;
+use tokio::process::Child;
 
 use super::graph::{Graph, TENANT_WIDE};
 use super::guide::Guide;
@@ -43,6 +45,15 @@ pub(super) struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// A tenant and a broker over TLS, in this folder. `configuration` is what the broker's has besides the usual.
     pub(super) async fn set(guide: &'a mut Guide, folder: &Path, configuration: &str) -> Result<Self> {
+        Self::written(guide, folder, |_, usual| Ok(format!("{usual}\n{configuration}"))).await
+    }
+
+    /// As [`set`](Self::set), with the configuration that is made of the usual one.
+    pub(super) async fn written(
+        guide: &'a mut Guide,
+        folder: &Path,
+        write: impl FnOnce(&Tenant, &str) -> Result<String>,
+    ) -> Result<Self> {
         let clock = Clock::ahead(folder.join("clock"));
         let settings = Settings {
             folder: folder.to_owned(),
@@ -54,7 +65,7 @@ impl<'a> Stage<'a> {
         let graph = Graph::of(&tenant)?;
         let (listen, admin) = (stage::free_port()?, stage::free_port()?);
         let usual = stage::configuration(&tenant, listen, admin, &folder.join("record"))?;
-        std::fs::write(folder.join("elevated.toml"), format!("{usual}\n{configuration}"))?;
+        std::fs::write(folder.join("elevated.toml"), write(&tenant, &usual)?)?;
         let mut set = Self {
             guide,
             tenant,
@@ -108,6 +119,12 @@ impl<'a> Stage<'a> {
         Ok(line.rsplit(' ').next().unwrap_or_default().parse()?)
     }
 
+    /// The lines of the broker's log in which it tells somebody something.
+    pub(super) fn notices(&self) -> Result<Vec<String>> {
+        let log = std::fs::read_to_string(self.folder.join("elevated.log"))?;
+        Ok(log.lines().filter(|line| line.contains(" notices: ")).map(str::to_owned).collect())
+    }
+
     // Time.
 
     /// Moves the clock of the tenant, the broker and everybody on.
@@ -139,7 +156,8 @@ impl<'a> Stage<'a> {
         self.types_with(person, line, "").await
     }
 
-    async fn types_with(&mut self, person: &Person, line: &str, input: &str) -> Result<Told> {
+    /// As [`types`](Self::types), and `input` when asked.
+    pub(super) async fn types_with(&mut self, person: &Person, line: &str, input: &str) -> Result<Told> {
         let words = words(line);
         let told = person.types_with(&words, input).await;
         self.show(person, line, input, &told)?;
@@ -169,20 +187,45 @@ impl<'a> Stage<'a> {
 
     /// Asks with `elevate activate {what}` for this reason, and does not wait. Gives the activation's id.
     pub(super) async fn asks(&mut self, person: &Person, what: &str, reason: &str) -> Result<String> {
-        self.activate(person, &format!("{what} --no-wait"), reason).await
+        self.ask(person, &format!("activate {what} --no-wait"), reason).await
+    }
+
+    /// As [`activates`](Self::activates), with a verb of its own.
+    pub(super) async fn activates_by(
+        &mut self,
+        person: &Person,
+        verb: &str,
+        what: &str,
+        reason: &str,
+    ) -> Result<String> {
+        self.ask(person, &format!("{verb} {what}"), reason).await
     }
 
     /// As [`asks`](Self::asks), and waits until the role is held.
     pub(super) async fn activates(&mut self, person: &Person, what: &str, reason: &str) -> Result<String> {
-        self.activate(person, what, reason).await
+        self.ask(person, &format!("activate {what}"), reason).await
     }
 
-    async fn activate(&mut self, person: &Person, what: &str, reason: &str) -> Result<String> {
-        let line = format!("activate {what} --reason-file - --yes");
+    async fn ask(&mut self, person: &Person, what: &str, reason: &str) -> Result<String> {
+        let line = format!("{what} --reason-file - --yes");
         let told = self.types_with(person, &line, reason).await?;
         ensure!(told.exit == Exit::Ok, "`elevate {line}` ended with {:?}", told.exit);
         let id = newest(person).await?.get("id").and_then(Value::as_str).map(str::to_owned);
         id.context("an activation without id")
+    }
+
+    /// The command line in a process of its own, which runs `command` in a shell; its input stays open.
+    pub(super) fn spawns(&mut self, person: &Person, words: &[&str], command: &str) -> Result<Child> {
+        self.guide.says(&self.short(&format!(
+            "{}$ elevate {} sh -c \"…\"",
+            person.name(),
+            words.join(" ")
+        )))?;
+        let said = std::fs::File::create(self.folder.join("elevate.log"))?;
+        let mut child = person.process(&std::env::current_exe()?);
+        child.args(words).args(["sh", "-c", command]);
+        child.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(said).kill_on_drop(true);
+        child.spawn().context("the command line cannot be started")
     }
 
     /// Eve puts this into force; the names in it stand for ids, see [`named`].

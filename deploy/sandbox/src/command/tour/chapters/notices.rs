@@ -59,7 +59,7 @@ pub(super) async fn tell(guide: &mut Guide, folder: &Path) -> Result<()> {
     stage.seen("the notice of the end is not lost with the process: it is read from the record")?;
 
     stage.step("Nobody is told a thing twice as if it were two")?;
-    let mut ids: Vec<_> = notices(&stage)?.iter().map(|line| value(line, "id").to_owned()).collect();
+    let mut ids: Vec<_> = stage.notices()?.iter().map(|line| value(line, "id").to_owned()).collect();
     ids.sort();
     ids.dedup();
     let of_hers = |kind: &str| ids.iter().filter(|id| id.contains(&format!(".{kind}."))).count();
@@ -74,7 +74,7 @@ pub(super) async fn tell(guide: &mut Guide, folder: &Path) -> Result<()> {
 async fn told(stage: &Stage<'_>, kind: &str, to: &str) -> Result<String> {
     let asked = Instant::now();
     loop {
-        let found = notices(stage)?.into_iter().find(|line| value(line, "kind") == kind);
+        let found = stage.notices()?.into_iter().find(|line| value(line, "kind") == kind);
         if let Some(line) = found {
             ensure!(value(&line, "to") == to, "it went to others: {line}");
             let says = line.split_once(" notices: ").map_or("", |(_, says)| says);
@@ -86,12 +86,6 @@ async fn told(stage: &Stage<'_>, kind: &str, to: &str) -> Result<String> {
         ensure!(asked.elapsed() < SOON, "nobody was told of {kind}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-}
-
-/// The lines of the broker's log that are notices.
-fn notices(stage: &Stage<'_>) -> Result<Vec<String>> {
-    let log = std::fs::read_to_string(stage.folder.join("elevated.log"))?;
-    Ok(log.lines().filter(|line| line.contains(" notices: ")).map(str::to_owned).collect())
 }
 
 /// The value of a field of a line, without its quotes; empty if it is not there.
