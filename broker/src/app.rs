@@ -27,6 +27,7 @@ use crate::ports::{Clock, Journal as _};
 use crate::reaper::{self, Reaper};
 use crate::store::{self, Store};
 use crate::telemetry::{Health, Telemetry};
+use crate::tickets::Checks;
 use crate::tls;
 use crate::workflow::{Ports, Workflow};
 
@@ -121,6 +122,7 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
         inventory: Arc::clone(&graph) as _,
         journal: Arc::clone(&store) as _,
         verifier: Arc::clone(&identity) as _,
+        tickets: Arc::new(tickets(&config)),
         clock: Arc::clone(&clock),
     };
     let workflow = Arc::new(Workflow::open(ports).await?);
@@ -407,6 +409,18 @@ pub fn graph(config: &Config, http: &reqwest::Client, clock: &Arc<dyn Clock>) ->
         deadline: graph::Settings::DEADLINE,
     };
     Ok(Graph::new(settings, http.clone(), Arc::clone(clock))?)
+}
+
+/// The ticket systems that this configuration names. One whose files are not in order is not asked, and what hangs on
+/// it is refused; the broker starts all the same, for there is something to take back.
+pub fn tickets(config: &Config) -> Checks {
+    Checks::new(config.tickets.iter().map(|system| {
+        let http = tls::outward(system.ca.as_deref()).map_err(|error| {
+            tracing::error!(check = %system.name, error = format!("{error:#}"), "a ticket system cannot be asked");
+            format!("{error:#}")
+        });
+        (system.clone(), http)
+    }))
 }
 
 fn credential(from: &Credential) -> anyhow::Result<graph::Credential> {

@@ -13,6 +13,7 @@ use elevate_core::names::{ObjectId, TenantId};
 
 mod address;
 mod credential;
+mod tickets;
 
 pub use address::{HostUrl, HttpsUrl};
 pub use credential::{Credential, HostIdentity, IdentitySource, Proof};
@@ -32,6 +33,8 @@ pub struct Config {
     pub graph: Graph,
     /// Where the record is.
     pub store: StoreFolder,
+    /// Which ticket systems are asked, in the order of their names.
+    pub tickets: Vec<crate::tickets::System>,
     /// How much is answered.
     pub limits: Limits,
     /// What is logged.
@@ -187,6 +190,7 @@ impl Config {
         let reader = Reader { folder };
         let [server, tenant, identity, graph, store, limits, log] =
             SECTIONS.map(|section| document.table(section, &mut faults));
+        let mut tickets = document.table("tickets", &mut faults);
         document.finish(&mut faults);
         let tenant = reader.tenant(tenant, &mut faults);
         let config = (|| {
@@ -196,12 +200,14 @@ impl Config {
             let store = reader.store(store, &mut faults);
             let limits = reader.limits(limits, &mut faults);
             let log = reader.log(log, &mut faults);
+            let tickets = reader.tickets(&mut tickets, &mut faults);
             Some(Self {
                 server: server?,
                 tenant: tenant?,
                 identity: identity?,
                 graph: graph?,
                 store: store?,
+                tickets: tickets?,
                 limits,
                 log,
             })

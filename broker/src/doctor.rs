@@ -4,12 +4,14 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use elevate_core::names::Target;
+use elevate_core::names::{Principal, Target, Ticket};
+use elevate_core::policy::{CheckName, Policy};
 use jiff::SignedDuration;
 
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::ports::tickets::Question;
 use crate::ports::{Clock, Journal as _};
 use crate::store::{self, OpenError, Store};
 use crate::tls;
@@ -81,6 +83,7 @@ pub async fn examine(config: &Config) -> Findings {
     }
     let managed = record(&mut findings, config).await;
     outside(&mut findings, config, &managed).await;
+    tickets(&mut findings, config).await;
     findings
 }
 
@@ -131,6 +134,7 @@ async fn record(findings: &mut Findings, config: &Config) -> Managed {
         Ok(Some(applied)) => match elevate_core::policy::parse(&applied.text) {
             Ok(policy) => {
                 findings.well(format!("policy version {}: {} roles", applied.version, policy.roles().len()));
+                unknown_checks(findings, config, &policy);
                 Managed {
                     targets: policy.roles().iter().map(|role| role.target).collect(),
                     signs_out: policy.roles().iter().any(|role| role.sign_out),
@@ -154,6 +158,52 @@ async fn record(findings: &mut Findings, config: &Config) -> Managed {
         findings.wrong("the record", fault.to_string(), "run `elevated store check`");
     }
     managed
+}
+
+/// A role whose tickets nobody can be asked about cannot be had under one.
+fn unknown_checks(findings: &mut Findings, config: &Config, policy: &Policy) {
+    for role in policy.roles() {
+        let known = |name: &CheckName| config.tickets.iter().any(|system| system.name == *name);
+        if let Some(check) = role.ticket.check.as_ref().filter(|check| !known(&check.name)) {
+            findings.wrong(
+                format!("the ticket check of `{}`", role.name),
+                format!("there is no `[tickets.{}]`", check.name),
+                "add it to the configuration, or apply a policy without it",
+            );
+        }
+    }
+}
+
+/// Asks every ticket system about a ticket that nobody has.
+async fn tickets(findings: &mut Findings, config: &Config) {
+    let checks = app::tickets(config);
+    let (Ok(ticket), Ok(role)) = (Ticket::new("ELEVATE-DOCTOR", ""), "elevate-doctor".parse()) else {
+        return;
+    };
+    let now = SystemClock::wall();
+    let nobody = Principal { tenant: config.tenant.id, object: config.identity.audience };
+    for system in &config.tickets {
+        let question = Question {
+            check: &system.name,
+            ticket: &ticket,
+            role: &role,
+            place: "/",
+            requester: nobody,
+            starts_at: now,
+            ends_at: now,
+        };
+        match checks.try_out(&question).await {
+            Ok(()) => findings.well(format!("the ticket system `{}` answers", system.name)),
+            Err(why) => findings.wrong(
+                format!("the ticket system `{}`", system.name),
+                why,
+                format!(
+                    "check `url`, `secret_file` and `ca` under [tickets.{}], and that this host reaches it",
+                    system.name
+                ),
+            ),
+        }
+    }
 }
 
 async fn outside(findings: &mut Findings, config: &Config, managed: &Managed) {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Who may know whom: `core` <- [`ports`] <- {`notify`, `workflow` <- {`grpc`, `reaper`}}; the adapters
-//! ([`graph`], [`store`], [`identity`], [`notice_log`]) know [`ports`] and core and their own library, never
+//! ([`graph`], [`store`], [`identity`], [`tickets`], [`notice_log`]) know [`ports`] and core and their own library, never
 //! each other; `app` wires.
 
 pub mod app;
@@ -23,5 +23,6 @@ pub mod ports;
 pub mod reaper;
 pub mod store;
 pub mod telemetry;
+pub mod tickets;
 pub mod tls;
 pub mod workflow;

@@ -13,7 +13,7 @@ use elevate_core::activation::{Activation, Actor, Change, Event};
 use elevate_core::approval::Standing;
 use elevate_core::due::{self, Due, Now};
 use elevate_core::names::{ActivationId, ObjectId, Principal};
-use elevate_core::policy::{Policy, PolicyVersion};
+use elevate_core::policy::{Policy, PolicyVersion, TicketCheck};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, broadcast};
 
@@ -21,7 +21,7 @@ use crate::ports::clock::Assurance;
 use crate::ports::directory::Unreachable;
 use crate::ports::journal::{AppendError, Note, Recorded, StoreFault};
 use crate::ports::verifier::{AppRole, Caller, CallerKind, TokenRefusal};
-use crate::ports::{Clock, Directory, Inventory, Journal, Verifier};
+use crate::ports::{Clock, Directory, Inventory, Journal, Tickets, Verifier};
 
 mod accounts;
 mod ask;
@@ -42,6 +42,7 @@ mod see;
 mod settle;
 mod tally;
 mod throttle;
+mod ticket;
 
 pub use ask::{Prepared, Wish};
 pub use decide::{ToApprove, Yes};
@@ -66,6 +67,8 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// What knows tokens.
     pub verifier: Arc<dyn Verifier>,
+    /// What vouches for tickets.
+    pub tickets: Arc<dyn Tickets>,
     /// What knows the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -116,6 +119,15 @@ impl Workflow {
                 Some(Arc::new(InForce { version: applied.version, policy }))
             }
         };
+        if let Some(in_force) = &in_force {
+            for role in in_force.policy.roles() {
+                let check = role.ticket.check.as_ref().filter(|check| !ports.tickets.knows(&check.name));
+                if let Some(TicketCheck { name, .. }) = check {
+                    tracing::warn!(role = %role.name, check = %name, "the configuration has no such ticket system; \
+                        nobody can ask for the role under a ticket");
+                }
+            }
+        }
         Ok(Self {
             ports,
             policy: ArcSwapOption::from(in_force),

@@ -276,6 +276,10 @@ fn advice_for(reason: &str, code: Code, lost: bool) -> Option<&'static str> {
             "say why with `--reason-file FILE`, or leave it out in a terminal and be asked"
         }
         "TICKET_MISSING" => "name it with `--ticket NUMBER`",
+        "TICKET_MALFORMED" => "`elevate explain ROLE` shows what the role wants of a ticket",
+        "TICKET_REFUSED" => "look at the ticket in its own system, or name another with `--ticket NUMBER`",
+        "TICKET_CHECK_MISSING" => "tell the people who run the broker",
+        "TICKET_UNANSWERED" => "try again in a moment; if it stays so, tell the people who run the broker",
         "PROOF_STALE" | "PROOF_USED" | "PROOF_UNBOUND" => "repeat the command and sign in when asked",
         "PROOF_WEAK" => {
             "repeat the command and sign in with a second factor, or a passkey where one is asked for"

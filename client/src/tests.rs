@@ -25,5 +25,6 @@ mod prove;
 mod revoking;
 mod settings;
 mod tenant;
+mod tickets;
 mod verbs;
 mod waiting;

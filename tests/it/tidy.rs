@@ -9,13 +9,19 @@ const WORDS: [(&str, &str, &[&str]); 19] = [
     ("broker/src", "tonic", &["broker/src/grpc"]),
     // Only `store` knows sled.
     ("broker/src", "sled::", &["broker/src/store"]),
-    // Only `graph` knows Graph, and only it and `identity` call out; `app` and `tls` make the client.
+    // Only `graph` knows Graph, and only it, `identity` and `tickets` call out; `app` and `tls` make the client.
     ("broker/src", "roleManagement", &["broker/src/graph"]),
     ("broker/src", "roleAssignment", &["broker/src/graph"]),
     (
         "broker/src",
         "reqwest",
-        &["broker/src/graph", "broker/src/identity", "broker/src/app.rs", "broker/src/tls.rs"],
+        &[
+            "broker/src/graph",
+            "broker/src/identity",
+            "broker/src/tickets",
+            "broker/src/app.rs",
+            "broker/src/tls.rs",
+        ],
     ),
     // Only `identity` reads tokens; `graph/credential` signs one.
     ("broker/src", "jsonwebtoken", &["broker/src/identity", "broker/src/graph/credential.rs"]),
@@ -39,7 +45,7 @@ const WORDS: [(&str, &str, &[&str]); 19] = [
 ];
 
 /// Who may not know whom: the folder, and the words that must not stand in it.
-const STRANGERS: [(&str, &[&str]); 10] = [
+const STRANGERS: [(&str, &[&str]); 11] = [
     (
         "broker/core/src",
         &["tokio", "serde", "tonic", "prost", "async ", "std::fs", "std::net", "std::env", "Instant"],
@@ -93,6 +99,18 @@ const STRANGERS: [(&str, &[&str]); 10] = [
     (
         "broker/src/identity",
         &["crate::grpc", "crate::graph", "crate::store", "crate::workflow", "crate::app"],
+    ),
+    (
+        "broker/src/tickets",
+        &[
+            "crate::grpc",
+            "crate::graph",
+            "crate::store",
+            "crate::identity",
+            "crate::workflow",
+            "crate::config",
+            "crate::app",
+        ],
     ),
 ];
 

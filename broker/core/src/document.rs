@@ -290,6 +290,12 @@ impl Table {
         Self { place, path, entries, taken: BTreeMap::new() }
     }
 
+    /// Takes every key that is left, each of which must be a table (`[path.NAME]`), with its name.
+    pub fn named_tables(&mut self, faults: &mut Faults) -> Vec<(String, Self)> {
+        let names: Vec<_> = self.entries.keys().cloned().collect();
+        names.into_iter().map(|name| (name.clone(), self.table(&name, faults))).collect()
+    }
+
     /// Takes an array of tables (`[[key]]`); an absent one is empty.
     pub fn tables(&mut self, key: &str, faults: &mut Faults) -> Vec<Self> {
         let Some(node) = self.take(key) else { return Vec::new() };

@@ -369,3 +369,61 @@ fn what_cannot_be_with_a_managed_identity_is_a_fault() {
         assert!(found.len() == 1 && found[0].contains(wanted), "{lines}: {found:#?}");
     }
 }
+
+/// The least, and a ticket system.
+fn with_tickets(lines: &str) -> String {
+    format!("{LEAST}\n[tickets.changes]\n{lines}\n")
+}
+
+/// Where a ticket's number and its state stand.
+const POINTERS: &str = "number_pointer = \"/number\"\nstate_pointer = \"/state\"";
+
+#[test]
+fn a_ticket_system_is_asked_or_read_over_a_connection_that_nobody_listens_to() {
+    let lookup = |url: &str| format!("url = \"{url}\"\n{POINTERS}\naccepted = [\"open\"]");
+    let number = |more: &str| format!("url = \"https://changes.example/{{number}}\"\n{more}");
+    for (lines, is_good) in [
+        ("url = \"https://changes.example/check\"", true),
+        ("url = \"https://changes.example/check?flow=7\"", true),
+        ("url = \"https://127.0.0.1:9/check\"", true),
+        ("url = \"http://127.0.0.1:9/check\"", false),
+        ("url = \"http://changes.example/check\"", false),
+        ("url = \"ftp://changes.example/check\"", false),
+        ("url = \"https://user:word@changes.example/check\"", false),
+        ("url = \"https://changes.example/check#part\"", false),
+        ("url = \"https://changes.example/{number}\"", false),
+        ("", false),
+        (&lookup("https://changes.example/t/{number}"), true),
+        (&lookup("https://changes.example/t?n={number}&x=1"), true),
+        // A ticket's number must not choose whom we ask.
+        (&lookup("https://{number}.example/t"), false),
+        (&lookup("https://changes.example:{number}/t"), false),
+        (&lookup("https://changes.example/t"), false),
+        (&number("accepted = [\"open\"]"), false),
+        (&number(POINTERS), false),
+        (&number("state_pointer = \"/state\"\naccepted = [\"open\"]"), false),
+        (&number("number_pointer = \"/number\"\naccepted = [\"open\"]"), false),
+        (&number("number_pointer = \"number\"\nstate_pointer = \"/state\"\naccepted = [\"open\"]"), false),
+        (&number("number_pointer = \"/number\"\nstate_pointer = \"state\"\naccepted = [\"open\"]"), false),
+        (&number(&format!("{POINTERS}\naccepted = []")), false),
+        ("url = \"https://changes.example/c\"\ndeadline = \"2s\"", true),
+        ("url = \"https://changes.example/c\"\ndeadline = \"0s\"", false),
+        ("url = \"https://changes.example/c\"\ndeadline = \"21s\"", false),
+        ("url = \"https://changes.example/c\"\nsecret_file = \"s\"\nsecret_as = \"basic\"", true),
+        ("url = \"https://changes.example/c\"\nsecret_file = \"s\"\nsecret_as = \"cookie\"", false),
+        ("url = \"https://changes.example/c\"\nsecret_as = \"basic\"", false),
+        ("url = \"https://changes.example/c\"\nretries = 3", false),
+    ] {
+        let read = read(&with_tickets(lines), &[]);
+        assert_eq!(read.is_ok(), is_good, "{lines}: {read:?}");
+    }
+    assert!(read(&format!("{LEAST}\n[tickets.Changes]\nurl = \"https://a.example/\"\n"), &[]).is_err());
+    assert!(read(&format!("{LEAST}\n[tickets]\nchanges = \"https://a.example/\"\n"), &[]).is_err());
+    let two = format!(
+        "{}[tickets.more]\nurl = \"https://a.example/\"\n",
+        with_tickets("url = \"https://b.example/\"")
+    );
+    let names: Vec<_> =
+        read(&two, &[]).unwrap().tickets.iter().map(|system| system.name.to_string()).collect();
+    assert_eq!(names, ["changes", "more"]);
+}

@@ -45,6 +45,7 @@ impl ActivationService for Api {
                 }),
                 approvers,
                 power,
+                ticket_verdict: to_proto::verdict(prepared.ticket_verdict).into(),
             })
         })
         .await

@@ -64,6 +64,7 @@ pub(super) fn from(refusal: &Refusal) -> Status {
         }
         Refusal::Token(TokenRefusal::Unreachable { .. } | TokenRefusal::TimeUnsure)
         | Refusal::TimeDoubted
+        | Refusal::TicketUnanswered { .. }
         | Refusal::Draining => {
             details.set_retry_info(Some(Duration::from_secs(5)));
         }
@@ -96,6 +97,7 @@ const fn code(refusal: &Refusal) -> Code {
         Refusal::Token(TokenRefusal::Unreachable { .. } | TokenRefusal::TimeUnsure)
         | Refusal::Unreachable(_)
         | Refusal::TimeDoubted
+        | Refusal::TicketUnanswered { .. }
         | Refusal::Draining => Code::Unavailable,
         Refusal::Token(
             TokenRefusal::NotAProof(_)
@@ -108,11 +110,13 @@ const fn code(refusal: &Refusal) -> Code {
         | Refusal::Approval(ApprovalRefusal::Own | ApprovalRefusal::NotAnApprover)
         | Refusal::NotAllowed { .. }
         | Refusal::SecondPersonNeeded { .. }
+        | Refusal::TicketRefused { .. }
         | Refusal::OwnProposal
         | Refusal::OwnReview
         | Refusal::PeopleOnly => Code::PermissionDenied,
         Refusal::Approval(ApprovalRefusal::Twice) | Refusal::SlotTaken { .. } => Code::AlreadyExists,
         Refusal::ReviewOpen { .. }
+        | Refusal::TicketCheckMissing { .. }
         | Refusal::AssignedElsewhere
         | Refusal::WrongState { .. }
         | Refusal::Frozen(_)

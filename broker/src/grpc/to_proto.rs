@@ -190,11 +190,7 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
         Kind::Ordinary => api::ActivationKind::Unspecified,
         Kind::BreakGlass => api::ActivationKind::BreakGlass,
     });
-    message.set_ticket_verdict(match request.ticket_verdict {
-        None => api::TicketVerdict::Unspecified,
-        Some(TicketVerdict::Confirmed) => api::TicketVerdict::Confirmed,
-        Some(TicketVerdict::Unanswered) => api::TicketVerdict::Unanswered,
-    });
+    message.set_ticket_verdict(verdict(request.ticket_verdict));
     match &activation.state {
         State::Requested => message.set_state(api::ActivationState::Requested),
         State::AwaitingApproval { lapses_at } => {
@@ -230,6 +226,14 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
         message.detail = hindered(retry);
     }
     message
+}
+
+pub(super) const fn verdict(verdict: Option<TicketVerdict>) -> api::TicketVerdict {
+    match verdict {
+        None => api::TicketVerdict::Unspecified,
+        Some(TicketVerdict::Confirmed) => api::TicketVerdict::Confirmed,
+        Some(TicketVerdict::Unanswered) => api::TicketVerdict::Unanswered,
+    }
 }
 
 fn signed_out(sign_out: &SignOut) -> Option<api::SignedOut> {

@@ -1,6 +1,8 @@
 //! Asking for a role, and giving it back.
 
-use elevate_core::activation::{Activation, Actor, Cause, Change, Event, Kind, Outcome, Request, State};
+use elevate_core::activation::{
+    Activation, Actor, Cause, Change, Event, Kind, Outcome, Request, State, TicketVerdict,
+};
 use elevate_core::binding::{Action, Asked};
 use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Scope, Ticket};
 use elevate_core::policy::{EligibleRole, PolicyVersion};
@@ -50,6 +52,8 @@ pub struct Prepared {
     pub asked: Asked,
     /// Under which offer.
     pub offer: EligibleRole,
+    /// What the ticket's own system says now.
+    pub ticket_verdict: Option<TicketVerdict>,
     /// What to sign in for.
     pub challenge: Challenge,
 }
@@ -65,8 +69,9 @@ impl Workflow {
         let (asked, offer) = self.understand(caller, wish, &in_force, SignedDuration::ZERO).await?;
         self.granting().await?;
         self.slot_is_free(&asked).await?;
+        let ticket_verdict = self.vouched(&asked, &offer).await?;
         let challenge = self.ports.verifier.challenge(caller.principal, asked.digest(), action(wish.kind));
-        Ok(Prepared { asked, offer, challenge })
+        Ok(Prepared { asked, offer, ticket_verdict, challenge })
     }
 
     /// Asks. On disk when this returns.
@@ -108,6 +113,7 @@ impl Workflow {
             rule: &offer.proof,
         };
         let proof = self.ports.verifier.proof(proof, &wanted).await?;
+        let ticket_verdict = self.vouched(&asked, &offer).await?;
         // Nothing is asked under a policy that was replaced while this waited.
         self.still_in_force(&in_force)?;
 
@@ -124,7 +130,7 @@ impl Workflow {
             own_approval: offer.own_approval,
             sign_out: offer.sign_out,
             bundle: Vec::new(),
-            ticket_verdict: None,
+            ticket_verdict,
             told: if wish.kind == Kind::BreakGlass { offer.notify } else { Vec::new() },
         };
         let by = Actor::Principal(caller.principal);

@@ -83,7 +83,7 @@ impl Workflow {
     /// The caller has no right to look, or the policy has faults: all of them at once.
     pub async fn plan(&self, caller: &Caller, text: &str) -> Result<Plan, Refusal> {
         has_one_of(caller, &[AppRole::PolicyAdmin, AppRole::Auditor])?;
-        let new = policy::parse(text).map_err(Refusal::PolicyInvalid)?;
+        let new = self.sound(text)?;
         let in_force = self.policy.load_full();
         let nothing = Policy::default();
         let (current, old) = match &in_force {
@@ -116,7 +116,7 @@ impl Workflow {
     ) -> Result<AppliedPolicy, Refusal> {
         has_one_of(caller, &[AppRole::PolicyAdmin])?;
         self.accepting()?;
-        let policy = policy::parse(text).map_err(Refusal::PolicyInvalid)?;
+        let policy = self.sound(text)?;
         let _only_one = self.applying.lock().await;
         let version = self.next_after(planned)?;
         if let Some(applied) = self.ports.journal.policy().await?.filter(|applied| applied.text == text) {
@@ -149,7 +149,7 @@ impl Workflow {
         // Two people, and not one with a program.
         person(caller)?;
         self.accepting()?;
-        policy::parse(text).map_err(Refusal::PolicyInvalid)?;
+        self.sound(text)?;
         let _only_one = self.applying.lock().await;
         let version = self.next_after(planned)?;
         let (text, by, at) = (text.to_owned(), caller.principal, self.now().latest());
@@ -183,7 +183,7 @@ impl Workflow {
         if policy_digest(proposed.version.0, &proposed.text).to_string() != digest {
             return Err(Refusal::Changed("something else is proposed by now".to_owned()));
         }
-        let policy = policy::parse(&proposed.text).map_err(Refusal::PolicyInvalid)?;
+        let policy = self.sound(&proposed.text)?;
         let (at, confirmed_by) = (self.now().latest(), Some(caller.principal));
         self.put_into_force(AppliedPolicy { at, confirmed_by, ..proposed }, policy).await
     }
@@ -192,6 +192,14 @@ impl Workflow {
     async fn waiting(&self) -> Result<AppliedPolicy, Refusal> {
         let proposed = self.ports.journal.proposal().await?.ok_or(Refusal::NoProposal)?;
         if proposed.version == self.version().next() { Ok(proposed) } else { Err(Refusal::NoProposal) }
+    }
+
+    /// The policy of this text, if it could come into force here.
+    fn sound(&self, text: &str) -> Result<Policy, Refusal> {
+        let written = policy::read(text).map_err(Refusal::PolicyInvalid)?;
+        let mut faults = written.checks_beyond(|check| self.ports.tickets.knows(check));
+        faults.extend(written.verdicts().flat_map(policy::Verdict::into_faults));
+        faults.or(Some(written.policy)).map_err(Refusal::PolicyInvalid)
     }
 
     fn version(&self) -> PolicyVersion {

@@ -4,7 +4,7 @@ use elevate_core::activation::IllegalEvent;
 use elevate_core::approval::ApprovalRefusal;
 use elevate_core::document::Faults;
 use elevate_core::names::ActivationId;
-use elevate_core::policy;
+use elevate_core::policy::{self, CheckName};
 
 use crate::ports::directory::Unreachable;
 use crate::ports::journal::{AppendError, Freeze, StoreFault};
@@ -63,6 +63,38 @@ pub enum Refusal {
     /// What was prepared is not what is there now.
     #[error("{0}; prepare it again")]
     Changed(String),
+    /// The ticket's own system says no.
+    #[error(
+        "ticket `{number}` does not stand for this: {why}; look at it in its system, or name another with `--ticket`"
+    )]
+    TicketRefused {
+        /// Which.
+        number: String,
+        /// As the system says.
+        why: String,
+    },
+    /// The ticket's own system said nothing, and the role does not let that pass.
+    #[error(
+        "ticket `{number}` could not be confirmed: {why}; nothing was changed, try again in a moment, and tell the \
+         people who run the broker if it stays so"
+    )]
+    TicketUnanswered {
+        /// Which.
+        number: String,
+        /// What is in the way.
+        why: String,
+    },
+    /// The policy in force names a ticket system that the configuration does not have.
+    #[error(
+        "ticket `{number}` cannot be confirmed: the broker's configuration has no `[tickets.{check}]`; nothing was \
+         changed, ask the people who run the broker to add it"
+    )]
+    TicketCheckMissing {
+        /// Which.
+        number: String,
+        /// As the policy calls it.
+        check: CheckName,
+    },
     /// The last use in an emergency was not looked at.
     #[error(
         "nobody has looked at your last break-glass use of this role yet ({by}); ask an auditor or one of its \
@@ -162,6 +194,9 @@ impl Refusal {
             Self::ActivationNotFound => "ACTIVATION_NOT_FOUND",
             Self::WrongState { .. } => "WRONG_STATE",
             Self::Changed(_) | Self::Approval(ApprovalRefusal::LessIsLeft(_)) => "REQUEST_CHANGED",
+            Self::TicketRefused { .. } => "TICKET_REFUSED",
+            Self::TicketUnanswered { .. } => "TICKET_UNANSWERED",
+            Self::TicketCheckMissing { .. } => "TICKET_CHECK_MISSING",
             Self::ReviewOpen { .. } => "REVIEW_OPEN",
             Self::OwnReview => "OWN_REVIEW",
             Self::Frozen(_) => "FROZEN",

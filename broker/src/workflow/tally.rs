@@ -7,6 +7,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::ports::tickets::Said;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct What {
     event: &'static str,
@@ -22,11 +24,17 @@ struct Whose {
     own: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Vouched {
+    said: &'static str,
+}
+
 /// Counters over what was recorded.
 #[derive(Debug)]
 pub(super) struct Tally {
     events: Family<What, Counter>,
     approvals: Family<Whose, Counter>,
+    tickets: Family<Vouched, Counter>,
     refusals: Family<Why, Counter>,
     lag: Histogram,
 }
@@ -37,6 +45,7 @@ impl Default for Tally {
         Self {
             events: Family::default(),
             approvals: Family::default(),
+            tickets: Family::default(),
             refusals: Family::default(),
             lag: Histogram::new(bounds),
         }
@@ -51,6 +60,11 @@ impl Tally {
             "Yeses recorded, the askers' own apart from those of others",
             self.approvals.clone(),
         );
+        registry.register(
+            "ticket_checks",
+            "Questions to ticket systems, by what they said",
+            self.tickets.clone(),
+        );
         registry.register("refused_calls", "Calls that were refused, by reason", self.refusals.clone());
         registry.register_with_unit(
             "revocation_lag",
@@ -58,6 +72,16 @@ impl Tally {
             Unit::Seconds,
             self.lag.clone(),
         );
+    }
+
+    pub(super) fn ticket(&self, said: &Said) {
+        let said = match said {
+            Said::Confirmed => "confirmed",
+            Said::Refused(_) => "refused",
+            Said::Unanswered(_) => "unanswered",
+            Said::NotAsked(_) => "not_asked",
+        };
+        self.tickets.get_or_create(&Vouched { said }).inc();
     }
 
     pub(super) fn refused(&self, reason: &'static str) {

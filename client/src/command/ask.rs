@@ -321,7 +321,7 @@ fn show(context: &mut Context, ask: &v1::PrepareActivationRequest, prepared: &v1
         ("for", seconds_as_written(prepared.term_seconds)),
         ("who", words::person(prepared.principal.as_ref())),
         ("why", clean(&ask.justification)),
-        ("ticket", words::ticket(ask.ticket.as_ref())),
+        ("ticket", words::vouched(ask.ticket.as_ref(), prepared.ticket_verdict())),
         ("approval", approval),
         ("could approve", words::approvers(prepared.approvers.as_ref())),
         ("power", words::power(prepared.power.as_ref())),

@@ -47,7 +47,6 @@ fn told(look: &Look, explained: &v1::ExplainRoleResponse, is_other: bool) -> Str
         [] => "nothing".to_owned(),
         some => some.iter().map(|obstacle| clean_line(&obstacle.text)).collect::<Vec<_>>().join("\n"),
     };
-    let ticket = if role.ticket_required { "needed".to_owned() } else { String::new() };
     let for_whom = if is_other { words::person(explained.principal.as_ref()) } else { String::new() };
     let (usual, longest) = (seconds_as_written(role.usual_seconds), seconds_as_written(role.longest_seconds));
     pairs(&[
@@ -60,7 +59,7 @@ fn told(look: &Look, explained: &v1::ExplainRoleResponse, is_other: bool) -> Str
         ("in the way", obstacles),
         ("term", format!("{usual}, at most {longest}")),
         ("sign-in", words::proof(&proof)),
-        ("ticket", ticket),
+        ("ticket", words::ticket_rule(&role)),
         ("approval", words::requirements(&role.requirements)),
         ("could approve", words::approvers(explained.approvers.as_ref())),
     ])

@@ -24,7 +24,8 @@ use source::Source;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
-    /// Read a policy, run its tests, and warn of what looks like a mistake. Needs no broker
+    /// Read a policy, run its tests, and warn of what looks like a mistake. Needs no broker, and so cannot know whether
+    /// the broker is configured for a `ticket_check`: `plan` can
     Lint {
         /// A TOML file, or a folder of them
         #[arg(value_name = "PATH")]

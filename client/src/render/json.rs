@@ -211,6 +211,7 @@ pub(crate) struct Asked {
     term_seconds: i64,
     justification: String,
     ticket: Option<Ticket>,
+    ticket_verdict: Option<&'static str>,
     requirements: Vec<Requirement>,
     approval_window_seconds: i64,
     proof: Option<Proof>,
@@ -241,7 +242,9 @@ impl DryRun {
             starts_at,
             scope: _,
         } = ask;
+        let ticket_verdict = verdict(told.ticket_verdict());
         let v1::PrepareActivationResponse {
+            ticket_verdict: _,
             challenge,
             directory_role,
             title,
@@ -261,6 +264,7 @@ impl DryRun {
             term_seconds,
             justification,
             ticket: ticket.map(Into::into),
+            ticket_verdict,
             requirements: all(requirements),
             approval_window_seconds,
             proof: challenge.and_then(|challenge| challenge.requirement).map(Into::into),
@@ -401,6 +405,14 @@ fn outcome(outcome: v1::Outcome) -> Option<String> {
     (outcome != v1::Outcome::Unspecified).then_some(word)
 }
 
+const fn verdict(verdict: v1::TicketVerdict) -> Option<&'static str> {
+    match verdict {
+        v1::TicketVerdict::Unspecified => None,
+        v1::TicketVerdict::Confirmed => Some("confirmed"),
+        v1::TicketVerdict::Unanswered => Some("unanswered"),
+    }
+}
+
 impl From<v1::Activation> for Activation {
     fn from(message: v1::Activation) -> Self {
         let (state, outcome) = (state(message.state()), outcome(message.outcome()));
@@ -408,11 +420,7 @@ impl From<v1::Activation> for Activation {
             v1::ActivationKind::Unspecified => "ordinary",
             v1::ActivationKind::BreakGlass => "break_glass",
         };
-        let verdict = match message.ticket_verdict() {
-            v1::TicketVerdict::Unspecified => None,
-            v1::TicketVerdict::Confirmed => Some("confirmed"),
-            v1::TicketVerdict::Unanswered => Some("unanswered"),
-        };
+        let verdict = verdict(message.ticket_verdict());
         let v1::Activation {
             id,
             principal,

@@ -122,6 +122,33 @@ pub(crate) fn ticket(ticket: Option<&v1::Ticket>) -> String {
     ticket.map(|ticket| clean_line(&format!("{} {}", ticket.system, ticket.number))).unwrap_or_default()
 }
 
+/// What a role wants of a ticket; empty when nothing.
+pub(crate) fn ticket_rule(role: &v1::EligibleRole) -> String {
+    let wants = [("like", &role.ticket_pattern), ("in", &role.ticket_system)];
+    let wants = wants.into_iter().filter(|(_, what)| !what.is_empty());
+    let mut parts: Vec<_> = wants.map(|(how, what)| format!("{how} `{}`", clean_line(what))).collect();
+    if role.ticket_checked {
+        parts.push("its own system is asked".to_owned());
+    }
+    match (role.ticket_required, parts.is_empty()) {
+        (false, true) => String::new(),
+        (true, true) => "needed".to_owned(),
+        (needed, false) => {
+            format!("{}: {}", if needed { "needed" } else { "if one is named" }, parts.join(", "))
+        }
+    }
+}
+
+/// A ticket, and what its own system said of it.
+pub(crate) fn vouched(ticket: Option<&v1::Ticket>, verdict: v1::TicketVerdict) -> String {
+    let ticket = self::ticket(ticket);
+    match verdict {
+        v1::TicketVerdict::Unspecified => ticket,
+        v1::TicketVerdict::Confirmed => format!("{ticket}, confirmed there"),
+        v1::TicketVerdict::Unanswered => format!("{ticket}, not confirmed: nobody answered there"),
+    }
+}
+
 /// Where an activation stands, without the times.
 pub(crate) fn standing(activation: &v1::Activation) -> String {
     match activation.state() {
@@ -360,7 +387,7 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
         ("scope", as_asked(place(&target), scope_asked(activation, &target))),
         ("for", as_asked(seconds_as_written(activation.term_seconds), term_asked(activation))),
         ("why", clean(&activation.justification)),
-        ("ticket", ticket(activation.ticket.as_ref())),
+        ("ticket", vouched(activation.ticket.as_ref(), activation.ticket_verdict())),
         ("approval", requirements(&activation.requirements)),
         ("approved by", said.join("\n")),
         ("yeses", if has_own(activation) { yeses(activation) } else { String::new() }),

@@ -288,6 +288,7 @@ pub(super) fn prepared() -> v1::PrepareActivationResponse {
         principal: Some(ann()),
         approvers: Some(approvers()),
         power: Some(power()),
+        ..v1::PrepareActivationResponse::default()
     }
 }
 

@@ -93,6 +93,7 @@ async fn what_a_dry_run_of_an_emergency_would_ask() {
               "number": "INC0012345",
               "system": "ServiceNow"
             },
+            "ticket_verdict": null,
             "requirements": [],
             "approval_window_seconds": 14400,
             "proof": {

@@ -1509,6 +1509,9 @@ pub struct PrepareActivationResponse {
     /// What the role can do to the tenant. No part of the digest.
     #[prost(message, optional, tag = "21")]
     pub power: ::core::option::Option<Power>,
+    /// What the ticket's own system says now; it is asked again by the request, whose answer counts.
+    #[prost(enumeration = "TicketVerdict", tag = "45")]
+    pub ticket_verdict: i32,
 }
 /// Asks for exactly what was prepared.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1724,7 +1727,8 @@ pub mod activation_service_client {
         /// concerned is told, and it cannot be used again before somebody else has looked at it: see ReviewService.
         ///
         /// Errors: FROZEN; REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
-        /// START_PAST, START_TOO_FAR, SCOPE_NOT_OFFERED, TICKET_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
+        /// START_PAST, START_TOO_FAR, SCOPE_NOT_OFFERED, TICKET_MISSING, TICKET_MALFORMED, TICKET_REFUSED, TICKET_UNANSWERED,
+        /// TICKET_CHECK_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
         pub async fn prepare_activation(
             &mut self,
             request: impl tonic::IntoRequest<super::PrepareActivationRequest>,
@@ -1985,7 +1989,8 @@ pub mod activation_service_server {
         /// concerned is told, and it cannot be used again before somebody else has looked at it: see ReviewService.
         ///
         /// Errors: FROZEN; REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
-        /// START_PAST, START_TOO_FAR, SCOPE_NOT_OFFERED, TICKET_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
+        /// START_PAST, START_TOO_FAR, SCOPE_NOT_OFFERED, TICKET_MISSING, TICKET_MALFORMED, TICKET_REFUSED, TICKET_UNANSWERED,
+        /// TICKET_CHECK_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
         async fn prepare_activation(
             &self,
             request: tonic::Request<super::PrepareActivationRequest>,

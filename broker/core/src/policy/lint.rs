@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::tier::{Power, Tier};
-use super::{Bound, EligibleRole, Strength, Written};
+use super::{Bound, EligibleRole, Strength, TicketRule, Unanswered, Written};
 use crate::approval::ApprovalRequirement;
 use crate::document::Fault;
 use crate::names::Subject;
@@ -26,6 +26,7 @@ impl Written {
         }
         for (nth, (role, places)) in self.policy.roles().iter().zip(&self.places).enumerate() {
             let found = who(role).into_iter().chain(approvers(role)).chain(dangers(role)).chain(terms(role));
+            let found = found.chain(tickets(role));
             warnings.extend(found.map(|(key, problem)| places.fault(key, problem)));
             let earlier = self.policy.roles().iter().take(nth).find(|other| other.target == role.target);
             if let Some(other) = earlier {
@@ -118,6 +119,22 @@ fn terms(role: &EligibleRole) -> Vec<Warning> {
         return Vec::new();
     }
     vec![("usual", format!("is {}: who names no term holds it for so long", role.usual))]
+}
+
+/// What a ticket's check lets past.
+fn tickets(role: &EligibleRole) -> Vec<Warning> {
+    let TicketRule { required, pattern, check: Some(check), .. } = &role.ticket else { return Vec::new() };
+    let mut warnings = Vec::new();
+    if !required {
+        let problem = "asks nobody where no ticket is named: say `ticket_required = true` if one must be";
+        warnings.push(("ticket_check", problem.to_owned()));
+    }
+    if check.unanswered == Unanswered::Allow && pattern.is_none() {
+        let problem = "lets pass what the ticket system fails over, and any number will do: say with \
+            `ticket_pattern` what a number looks like";
+        warnings.push(("ticket_unanswered", problem.to_owned()));
+    }
+    warnings
 }
 
 #[cfg(test)]

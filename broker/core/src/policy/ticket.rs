@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Refusal;
+use super::{Refusal, Written};
+use crate::document::Faults;
 use crate::names::{NameError, RoleName, Ticket};
 
 /// What a role asks of the ticket that a request names.
@@ -119,6 +120,25 @@ impl FromStr for TicketPattern {
         // Alone first: `a)(b` must not become whole by what is put around it.
         regex_lite::Regex::new(source)?;
         Ok(Self { source: source.to_owned(), whole: regex_lite::Regex::new(&format!("^(?:{source})$"))? })
+    }
+}
+
+impl Written {
+    /// What is wrong with it for a broker that knows these ticket systems and no others.
+    pub fn checks_beyond(&self, known: impl Fn(&CheckName) -> bool) -> Faults {
+        let mut faults = Faults::default();
+        for (role, places) in self.policy.roles().iter().zip(&self.places) {
+            if let Some(TicketCheck { name, .. }) =
+                role.ticket.check.as_ref().filter(|check| !known(&check.name))
+            {
+                let problem = format!(
+                    "names `{name}`, and the broker's configuration has no `[tickets.{name}]`; add it there and \
+                     start the broker again, or leave the check out"
+                );
+                faults.extend([places.fault("ticket_check", problem)]);
+            }
+        }
+        faults
     }
 }
 

@@ -111,7 +111,7 @@ impl Gate {
         self.passing.store(true, Ordering::SeqCst);
     }
 
-    async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         if *self.shut.borrow() && !self.passing.load(Ordering::SeqCst) {
             self.waiting.add_permits(1);
             let _ = self.shut.subscribe().wait_for(|shut| !shut).await;

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::office::Office;
 use super::outside::{Desk, Fake, Hands};
 use crate::ports::journal::{Entry, Note, Position, Recorded, Said};
 use crate::ports::verifier::{AppRole, Caller, CallerKind};
@@ -99,6 +100,7 @@ pub(crate) struct World {
     pub(crate) directory: Arc<Fake>,
     pub(crate) clock: Arc<Hands>,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) tickets: Arc<Office>,
     ids: AtomicU64,
     _folder: TempDir,
 }
@@ -118,15 +120,26 @@ impl World {
             directory.put_in(object(n), object(STAFF + n.saturating_sub(10) / 10));
         }
         let desk = Arc::new(Desk::new(Arc::clone(&clock)));
-        let workflow = Arc::new(open(&store, &clock, &directory, &desk).await);
-        let world = Self { workflow, store, directory, clock, desk, ids: AtomicU64::new(1), _folder: folder };
+        let tickets = Arc::new(Office::default());
+        let workflow = Arc::new(open(&store, &clock, &directory, &desk, &tickets).await);
+        let world = Self {
+            workflow,
+            store,
+            directory,
+            clock,
+            desk,
+            tickets,
+            ids: AtomicU64::new(1),
+            _folder: folder,
+        };
         world.apply(&policy()).await;
         world
     }
 
     /// The broker once more over the same record, as after a kill.
     pub(crate) async fn again(self) -> Self {
-        let workflow = Arc::new(open(&self.store, &self.clock, &self.directory, &self.desk).await);
+        let workflow =
+            Arc::new(open(&self.store, &self.clock, &self.directory, &self.desk, &self.tickets).await);
         Self { workflow, ..self }
     }
 
@@ -308,12 +321,19 @@ impl World {
     }
 }
 
-async fn open(store: &Arc<Store>, clock: &Arc<Hands>, directory: &Arc<Fake>, desk: &Arc<Desk>) -> Workflow {
+async fn open(
+    store: &Arc<Store>,
+    clock: &Arc<Hands>,
+    directory: &Arc<Fake>,
+    desk: &Arc<Desk>,
+    tickets: &Arc<Office>,
+) -> Workflow {
     let ports = Ports {
         directory: Arc::clone(directory) as _,
         inventory: Arc::clone(directory) as _,
         journal: Arc::clone(store) as _,
         verifier: Arc::clone(desk) as _,
+        tickets: Arc::clone(tickets) as _,
         clock: Arc::clone(clock) as _,
     };
     Workflow::open(ports).await.unwrap()

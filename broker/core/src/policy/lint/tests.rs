@@ -84,3 +84,22 @@ fn own_approval_is_warned_of_where_it_leaves_nobody_else_or_does_nothing() {
     assert_eq!(warned(&with(&group(2))), "");
     assert_eq!(warned(&with(&(group(1) + &group(1)))), "");
 }
+
+#[test]
+fn what_a_ticket_check_lets_past_is_warned_of() {
+    let with = |more: &str| warned(&(role("a", READER, &format!("{STAFF}{more}")) + TEST));
+    let check = "ticket_check = \"changes\"\n";
+    let required = format!("ticket_required = true\n{check}");
+    assert_eq!(with(&required), "");
+    assert_eq!(
+        with(check),
+        "line 7: `role[0].ticket_check` asks nobody where no ticket is named: say `ticket_required = true` if one must be"
+    );
+    let lenient = format!("{required}ticket_unanswered = \"allow\"\n");
+    assert_eq!(
+        with(&lenient),
+        "line 9: `role[0].ticket_unanswered` lets pass what the ticket system fails over, and any number will do: say \
+         with `ticket_pattern` what a number looks like"
+    );
+    assert_eq!(with(&format!("{lenient}ticket_pattern = \"CHG[0-9]{{7}}\"\n")), "");
+}
