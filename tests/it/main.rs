@@ -21,4 +21,5 @@ mod secrets;
 mod serving;
 mod store;
 mod story;
+mod tickets;
 mod tidy;

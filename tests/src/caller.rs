@@ -67,6 +67,12 @@ impl Wish {
         Self { ticket: Some(api::Ticket { number: number.to_owned(), system: String::new() }), ..self }
     }
 
+    /// Under this ticket of this system.
+    #[must_use]
+    pub fn under_one_of(self, system: &str, number: &str) -> Self {
+        Self { ticket: Some(api::Ticket { number: number.to_owned(), system: system.to_owned() }), ..self }
+    }
+
     /// Not before then.
     #[must_use]
     pub fn from(self, at: jiff::Timestamp) -> Self {

@@ -101,6 +101,18 @@ fn route(world: &Arc<World>, request: &Request) -> Answer {
             }
         }
         ("PUT", ["settings"]) => places::set_settings(world, request),
+        ("GET", ["tickets"]) => ok(json!(world.tickets.all())),
+        ("PUT", ["tickets", number]) => {
+            world.tickets.put(number, body(request)?);
+            done()
+        }
+        ("DELETE", ["tickets", number]) => {
+            if world.tickets.remove(number) {
+                done()
+            } else {
+                Err(not_found("change", number))
+            }
+        }
         (_, ["federation" | "devices", ..]) => sign_ins::route(world, request, &segments),
         ("GET", ["permissions"]) => ok(permissions(world)),
         ("DELETE", ["permissions", client_id, permission]) => {
@@ -235,6 +247,7 @@ fn outage(world: &World, what: &str) -> Answer {
     let ids = match what {
         "graph" => vec![world.faults.graph_outage()],
         "login" => vec![world.faults.login_outage()],
+        "tickets" => vec![world.faults.tickets_outage()],
         "both" => vec![world.faults.graph_outage(), world.faults.login_outage()],
         _ => return Err(not_found("service", what)),
     };

@@ -129,6 +129,11 @@ impl Faults {
         self.add(Fault::on(LOGIN, Kind::Drop))
     }
 
+    /// The ticket system is gone.
+    pub fn tickets_outage(&self) -> u64 {
+        self.add(Fault::on(crate::tickets::TICKETS, Kind::Drop))
+    }
+
     /// The faults that still wait, with their numbers.
     #[must_use]
     pub fn list(&self) -> Vec<(u64, Fault)> {

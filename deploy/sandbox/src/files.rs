@@ -31,6 +31,8 @@ pub const CREDENTIAL: &str = "broker-credential.pem";
 pub const CREDENTIAL_KEY: &str = "broker-credential.key";
 /// The secret that the broker may sign in with instead.
 pub const SECRET: &str = "broker-secret";
+/// The secret that the ticket system knows the broker by.
+pub const TICKETS_SECRET: &str = "tickets-secret";
 /// A server certificate for the broker itself, for `localhost` and `127.0.0.1`.
 pub const TLS: &str = "broker-tls.pem";
 /// Its key.
@@ -51,6 +53,8 @@ pub(crate) struct Files {
     pub(crate) credential: CertificateDer<'static>,
     /// The broker's secret as registered.
     pub(crate) secret: String,
+    /// The broker's secret with the ticket system.
+    pub(crate) tickets_secret: String,
     authority: Authority,
 }
 
@@ -64,17 +68,10 @@ impl Files {
         let authority = Authority::open(folder)?;
         authority.issue_into(folder, TLS, TLS_KEY, "Elevate sandbox broker")?;
         let credential = credential(folder)?;
-        let secret_file = folder.join(SECRET);
-        let secret = if secret_file.exists() {
-            read(&secret_file)?
-        } else {
-            let secret = format!("sandbox~{}", uuid::Uuid::new_v4().simple());
-            write_private(&secret_file, &secret)?;
-            secret
-        };
+        let [secret, tickets_secret] = [secret(folder, SECRET)?, secret(folder, TICKETS_SECRET)?];
         let ca_file = folder.join(CA);
         let ca_pem = read(&ca_file)?;
-        Ok(Self { folder: folder.to_owned(), ca_file, ca_pem, credential, secret, authority })
+        Ok(Self { folder: folder.to_owned(), ca_file, ca_pem, credential, secret, tickets_secret, authority })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -86,6 +83,17 @@ impl Files {
         let (certificate, key) = self.authority.issue("Elevate sandbox tenant")?;
         Ok((certificate.der().clone(), key.into()))
     }
+}
+
+/// A secret in a file, made up where there is none.
+fn secret(folder: &Path, name: &str) -> Result<String> {
+    let file = folder.join(name);
+    if file.exists() {
+        return read(&file);
+    }
+    let secret = format!("sandbox~{}", uuid::Uuid::new_v4().simple());
+    write_private(&file, &secret)?;
+    Ok(secret)
 }
 
 /// What signs certificates.

@@ -40,6 +40,9 @@ pub mod browser;
 pub mod files;
 pub mod stage;
 
+pub mod tickets;
+pub use tickets::{Change, Tickets};
+
 mod control;
 mod graph;
 pub mod host;

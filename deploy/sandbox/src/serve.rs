@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::{
     Call, Kind, control, graph, host,
     http::{Reply, Request},
-    oidc,
+    oidc, tickets,
     world::World,
 };
 
@@ -188,6 +188,8 @@ pub(crate) fn suffer(world: &Arc<World>, request: &Request, struck: &[Kind]) -> 
             graph::failure(request, status)
         } else if host::owns(&request.path) {
             host::failure(status)
+        } else if tickets::owns(&request.path) {
+            tickets::failure(status)
         } else {
             oidc::failure(request, status)
         };
@@ -217,6 +219,8 @@ fn perform(world: &Arc<World>, request: &Request) -> Reply {
         graph::answer(world, request)
     } else if host::owns(&request.path) {
         host::answer(world, request)
+    } else if tickets::owns(&request.path) {
+        tickets::answer(world, request)
     } else {
         oidc::answer(world, request)
     }

@@ -60,6 +60,18 @@ pub fn configuration(tenant: &Tenant, listen: SocketAddr, admin: SocketAddr, sto
     )?;
     writeln!(text, "certificate = {}\nkey = {}\n", file(files::CREDENTIAL), file(files::CREDENTIAL_KEY))?;
     writeln!(text, "[store]\nfolder = {:?}\n", std::path::absolute(store)?.display().to_string())?;
+    // The one ticket system, in both forms.
+    let beside = |name: &str, url: &str| {
+        let (ca, secret) = (file(files::CA), file(files::TICKETS_SECRET));
+        format!("[tickets.{name}]\nurl = \"{url}\"\nca = {ca}\nsecret_file = {secret}\n")
+    };
+    writeln!(text, "{}", beside("calendar", &format!("{}/tickets/check", tenant.base_url())))?;
+    let read = format!("{}/tickets/api/change?number={{number}}", tenant.base_url());
+    writeln!(
+        text,
+        "{}number_pointer = \"/result/0/number\"\nstate_pointer = \"/result/0/state\"\naccepted = [\"Implement\"]\n",
+        beside("changes", &read)
+    )?;
     writeln!(text, "[log]\nformat = \"text\"")?;
     Ok(text)
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use rustls::ServerConfig;
 
 use crate::{
-    Behaviour, Calls, Clock, Directory, Faults, Lag, Mint, Strength,
+    Behaviour, Calls, Clock, Directory, Faults, Lag, Mint, Strength, Tickets,
     files::Files,
     keys::Keys,
     oidc::{self, FederatedCredential, Federation, SignIns},
@@ -83,6 +83,7 @@ impl Tenant {
             files,
             keys: Keys::fresh()?,
             sign_ins: SignIns::default(),
+            tickets: Tickets::default(),
             faults: Faults::default(),
             calls: Calls::default(),
             behaviour,
@@ -187,6 +188,12 @@ impl Tenant {
     #[must_use]
     pub fn directory(&self) -> &Directory {
         &self.world.directory
+    }
+
+    /// The ticket system beside it.
+    #[must_use]
+    pub fn tickets(&self) -> &Tickets {
+        &self.world.tickets
     }
 
     /// The script of what goes wrong.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
-    Behaviour, Calls, Clock, Directory, Faults, Strength,
+    Behaviour, Calls, Clock, Directory, Faults, Strength, Tickets,
     files::Files,
     keys::Keys,
     oidc::{Federation, SignIns},
@@ -22,6 +22,7 @@ pub(crate) struct World {
     pub(crate) directory: Directory,
     pub(crate) sign_ins: SignIns,
     pub(crate) federation: Federation,
+    pub(crate) tickets: Tickets,
     pub(crate) faults: Faults,
     pub(crate) calls: Calls,
     pub(crate) behaviour: Arc<Mutex<Behaviour>>,

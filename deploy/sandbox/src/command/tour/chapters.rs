@@ -21,6 +21,7 @@ mod policy_import;
 mod revoking;
 mod sign_out;
 mod starting_later;
+mod tickets;
 
 use std::path::Path;
 use std::pin::Pin;
@@ -98,6 +99,11 @@ pub(super) const CHAPTERS: &[Chapter] = &[
         name: "notices",
         about: "who hears of what, also when the broker is killed in between",
         tell: |guide, folder| Box::pin(notices::tell(guide, folder)),
+    },
+    Chapter {
+        name: "tickets",
+        about: "a ticket that its own system confirms, denies, or says nothing of",
+        tell: |guide, folder| Box::pin(tickets::tell(guide, folder)),
     },
     Chapter {
         name: "explain",
