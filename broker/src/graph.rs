@@ -14,8 +14,8 @@ use elevate_core::policy::import::Survey;
 use url::Url;
 
 use crate::ports::directory::{
-    Account, Assignment, Directory, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit,
-    SignOutAnswer, Unreachable,
+    Account, Assignment, Directory, ExtendPermit, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer,
+    RevokePermit, SignOutAnswer, Unreachable,
 };
 use crate::ports::{Clock, Inventory};
 
@@ -239,6 +239,21 @@ impl Directory for Graph {
             Target::PimGroup(membership) => {
                 schedule::revoke(&self.line, &self.absences, permit, &seat(membership)).await
             }
+        }
+    }
+
+    async fn extend(&self, permit: &ExtendPermit) -> GrantAnswer {
+        let principal = permit.slot().principal;
+        if let Err(foreign) = self.is_home(principal.tenant) {
+            return GrantAnswer::Refused(foreign.reason);
+        }
+        let place = |role: &DirectoryRole| Place { principal, role: *role };
+        let seat = |membership: &Membership| Seat { principal, membership: *membership };
+        match permit.target() {
+            Target::Assignment(role) => assignment::extend(&self.line, permit, &place(role)).await,
+            Target::Pim(role) => schedule::extend(&self.line, permit, &place(role)).await,
+            Target::Group(membership) => group::extend(&self.line, permit, &seat(membership)).await,
+            Target::PimGroup(membership) => schedule::extend(&self.line, permit, &seat(membership)).await,
         }
     }
 

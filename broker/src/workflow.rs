@@ -19,7 +19,7 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::ports::clock::Assurance;
 use crate::ports::directory::Unreachable;
-use crate::ports::journal::{AppendError, Note, Recorded, StoreFault};
+use crate::ports::journal::{Append, AppendError, Note, Recorded, StoreFault};
 use crate::ports::verifier::{AppRole, Caller, CallerKind, TokenRefusal};
 use crate::ports::{Clock, Directory, Inventory, Journal, Tickets, Verifier};
 
@@ -27,6 +27,7 @@ mod accounts;
 mod ask;
 mod decide;
 mod explain;
+mod extend;
 mod freeze;
 mod hold;
 mod ids;
@@ -277,15 +278,33 @@ impl Workflow {
     ) -> Result<Recorded, AppendError> {
         let version = before.map_or(0, |before| before.version);
         let recorded = self.ports.journal.append(id, version, events.clone()).await?;
-        self.tally.recorded(before, &recorded, &events);
-        for event in &events {
-            tracing::info!(activation = %id, event = event.change.word(), role = %recorded.request.asked.role,
-                holder = %recorded.request.asked.principal.object, "recorded");
-        }
-        // Nobody listening is no fault.
-        let _ = self.changes.send(id);
+        self.tell(before, &recorded, &events);
         self.nudge.notify_one();
         Ok(recorded)
+    }
+
+    /// Appends to several, all or none, and tells whoever waits for changes. `before` is each of them without it.
+    async fn append_all(
+        &self,
+        before: &[Option<&Activation>],
+        appends: Vec<Append>,
+    ) -> Result<Vec<Recorded>, AppendError> {
+        let recorded = self.ports.journal.append_all(appends.clone()).await?;
+        for ((before, append), recorded) in before.iter().zip(&appends).zip(&recorded) {
+            self.tell(*before, recorded, &append.events);
+        }
+        self.nudge.notify_one();
+        Ok(recorded)
+    }
+
+    fn tell(&self, before: Option<&Activation>, recorded: &Recorded, events: &[Event]) {
+        self.tally.recorded(before, recorded, events);
+        for event in events {
+            tracing::info!(activation = %recorded.id, event = event.change.word(),
+                role = %recorded.request.asked.role, holder = %recorded.request.asked.principal.object, "recorded");
+        }
+        // Nobody listening is no fault.
+        let _ = self.changes.send(recorded.id);
     }
 }
 

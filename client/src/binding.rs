@@ -27,6 +27,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) justification: &'a str,
     pub(crate) ticket: Option<&'a v1::Ticket>,
     pub(crate) policy_version: i64,
+    /// The activation that is to go on as this one; empty where there is none.
+    pub(crate) continues: &'a str,
 }
 
 impl<'a> Asked<'a> {
@@ -42,6 +44,7 @@ impl<'a> Asked<'a> {
             justification: &activation.justification,
             ticket: activation.ticket.as_ref(),
             policy_version: activation.policy_version,
+            continues: &activation.continues,
         })
     }
 
@@ -66,7 +69,7 @@ impl<'a> Asked<'a> {
                 ticket(|t| &t.number),
                 ticket(|t| &t.system),
                 &self.policy_version.to_string(),
-                "", // continues: not in this version of the service
+                self.continues,
             ],
         ))
     }

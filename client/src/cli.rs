@@ -73,6 +73,8 @@ pub(crate) enum Verb {
     Exec(command::exec::Args),
     /// Use a role in an emergency: nobody is asked, everybody concerned is told, somebody else looks at it after
     BreakGlass(command::break_glass::Args),
+    /// Ask to hold on longer to a role that you hold
+    Extend(command::extend::Args),
     /// Why you may ask for a role or not, who could say yes, and what it can do to the tenant
     Explain(command::explain::Args),
     /// Your activations

@@ -14,6 +14,7 @@ pub(crate) mod doctor;
 mod dry;
 pub(crate) mod exec;
 pub(crate) mod explain;
+pub(crate) mod extend;
 mod follow;
 pub(crate) mod freeze;
 pub(crate) mod history;
@@ -50,6 +51,7 @@ pub(crate) async fn run(verb: Verb, context: &mut Context) -> Result<Exit> {
         Verb::Activate(args) => activate::run(args, context).await,
         Verb::Exec(args) => exec::run(args, context).await,
         Verb::BreakGlass(args) => break_glass::run(args, context).await,
+        Verb::Extend(args) => extend::run(args, context).await,
         Verb::Explain(args) => explain::run(args, context).await,
         Verb::List(args) => list::run(args, context).await,
         Verb::History(args) => history::run(args, context).await,

@@ -289,7 +289,7 @@ fn advice_for(reason: &str, code: Code, lost: bool) -> Option<&'static str> {
         "NOT_NARROWER" => {
             "ask for a shorter term with `--for`, or a scope within the one that `elevate show` shows"
         }
-        "SLOT_TAKEN" => "`elevate list` shows it",
+        "SLOT_TAKEN" | "EXTENDED_ALREADY" => "`elevate list` shows it",
         "REVIEW_OPEN" => "ask an auditor or an approver of the role to run `elevate review close`",
         "OWN_REVIEW" => "ask an auditor or an approver of the role to close it",
         "REQUEST_CHANGED" => "look at it again and repeat the command",

@@ -12,6 +12,7 @@ mod dry;
 mod emergencies;
 mod exec;
 mod explain;
+mod extending;
 mod failures;
 mod forms;
 mod history;

@@ -324,3 +324,35 @@ async fn a_role_over_a_unit_or_one_application_is_held_there_and_nowhere_else() 
         assert!(directory.holds(ANN.id, &role, "/"), "{name}: another's is gone");
     }
 }
+
+#[tokio::test]
+async fn a_place_goes_on_under_another_activation_and_is_gone_at_its_end() {
+    // (role, where Ann is, what is written to Entra for going on)
+    type Is = fn(&World) -> bool;
+    let operates: Is = |world| in_group(world, &SERVER_OPERATORS, ANN.id);
+    let is_tier0: Is = |world| in_group(world, &TIER0_OPERATORS, ANN.id);
+    let keeps: Is = |world| owns(world, &SERVER_OPERATORS, ANN.id);
+    for (role, is_there, written) in
+        [("operator", operates, 0), ("keeper", keeps, 0), ("tier0", is_tier0, 1), ("pim-keeper", keeps, 1)]
+    {
+        let world = world().await;
+        let ann = world.grpc("ann");
+        let asked = ann.ask(&wish(role).lasting("1h")).await.unwrap();
+        let old = world.pass_to(&asked.id, State::Active, "1m").await;
+        world.pass("40m").await;
+        let before = writes(&world).len();
+        let asked = ann.ask(&wish(role).lasting("2h").continuing(&old)).await.unwrap();
+        let new = world.pass_to(&asked.id, State::Active, "1m").await;
+        assert_eq!(world.outcome(&old.id).await, Outcome::TakenOver, "{role}");
+        assert_eq!(writes(&world).len() - before, written, "{role}: {:?}", writes(&world));
+        let extended = world.tenant.directory().requests().into_iter().filter(|r| r.action == "adminExtend");
+        assert_eq!(extended.count(), written, "{role}");
+
+        // The old end passes, for the broker and for Entra.
+        world.pass("40m").await;
+        assert!(is_there(&world), "{role}: it was cut");
+        world.pass("1h25m").await;
+        assert_eq!(world.pass_to(&new.id, State::Closed, "3m").await.outcome(), Outcome::Expired, "{role}");
+        assert!(!is_there(&world), "{role}: it outlived its end");
+    }
+}

@@ -7,6 +7,7 @@ mod deciding;
 mod documents;
 mod emergencies;
 mod expiry;
+mod extending;
 mod foreign;
 mod groups;
 mod holding;

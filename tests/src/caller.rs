@@ -27,6 +27,8 @@ pub struct Wish {
     pub starts_at: Option<jiff::Timestamp>,
     /// At which scope; empty for the one that is offered.
     pub scope: String,
+    /// The activation that is to go on as this one; empty for one of its own.
+    pub continues: String,
 }
 
 /// A wish for this role, for its usual term and a good reason.
@@ -39,6 +41,7 @@ pub fn wish(role: &str) -> Wish {
         kind: api::ActivationKind::Unspecified,
         starts_at: None,
         scope: String::new(),
+        continues: String::new(),
     }
 }
 
@@ -85,6 +88,12 @@ impl Wish {
         Self { scope: scope.to_owned(), ..self }
     }
 
+    /// To go on longer with what this one holds.
+    #[must_use]
+    pub fn continuing(self, old: &api::Activation) -> Self {
+        Self { continues: old.id.clone(), ..self }
+    }
+
     /// In an emergency.
     #[must_use]
     pub fn in_an_emergency(self) -> Self {
@@ -93,7 +102,7 @@ impl Wish {
 
     /// As it is prepared.
     pub fn prepare(&self) -> api::PrepareActivationRequest {
-        let Self { role, seconds, why, ticket, kind, starts_at, scope } = self.clone();
+        let Self { role, seconds, why, ticket, kind, starts_at, scope, continues } = self.clone();
         api::PrepareActivationRequest {
             role,
             term_seconds: seconds,
@@ -102,6 +111,7 @@ impl Wish {
             kind: kind.into(),
             starts_at: starts_at.map(second),
             scope,
+            continues,
         }
     }
 
@@ -111,7 +121,7 @@ impl Wish {
         prepared: &api::PrepareActivationResponse,
         proof: api::Proof,
     ) -> api::RequestActivationRequest {
-        let Self { role, seconds: _, why, ticket, kind, starts_at, scope } = self.clone();
+        let Self { role, seconds: _, why, ticket, kind, starts_at, scope, continues } = self.clone();
         api::RequestActivationRequest {
             request_id: Uuid::new_v4().to_string(),
             role,
@@ -123,6 +133,7 @@ impl Wish {
             kind: kind.into(),
             starts_at: starts_at.map(second),
             scope,
+            continues,
         }
     }
 }

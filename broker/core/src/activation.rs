@@ -465,6 +465,11 @@ impl Activation {
         }
     }
 
+    /// Whether it is to continue another that has its slot still. Until it has taken over it holds nothing.
+    pub const fn is_to_take_over(&self) -> bool {
+        self.is_live() && !self.takes_slot()
+    }
+
     /// How much a yes is to that takes this off what is left; with nothing taken off, it is to all that is left.
     ///
     /// # Errors

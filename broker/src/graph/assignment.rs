@@ -15,7 +15,7 @@ use super::budget::Priority;
 use super::call::{Call, Fault, Line};
 use super::wire::{Place, RoleAssignment};
 use crate::ports::directory::{
-    Assignment, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
+    Assignment, ExtendPermit, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
 };
 
 const ASSIGNMENTS: &str = "roleAssignments";
@@ -88,6 +88,38 @@ async fn met(line: &Line, permit: &GrantPermit, place: &Place) -> GrantAnswer {
         },
         Err(fault) => fault.into(),
     }
+}
+
+/// Nobody but the broker ends it: there is no end to move, and the assignment is only read.
+pub(super) async fn extend(line: &Line, permit: &ExtendPermit, place: &Place) -> GrantAnswer {
+    kept(look(line, place).await, permit)
+}
+
+/// Whether what is to go on is still there, and the same.
+pub(super) fn kept(look: Result<Held, Unreachable>, permit: &ExtendPermit) -> GrantAnswer {
+    match look {
+        Ok(Held::By(id)) if id == *permit.held() => GrantAnswer::Done(id),
+        Ok(Held::By(_)) => another_holds_it(permit.target().way()),
+        // One read proves nothing. If it is gone, comparing record and directory closes what it belonged to.
+        Ok(Held::Nothing) => GrantAnswer::Unclear { reason: NOT_SHOWN.to_owned(), after: Some(LAG) },
+        Err(Unreachable { reason, after }) => GrantAnswer::Unclear { reason, after },
+    }
+}
+
+/// What is to go on is not in the directory's list.
+pub(super) const NOT_SHOWN: &str = "the directory does not show what is to be extended";
+
+/// What is there is not what the record says was granted.
+pub(super) fn another_holds_it(way: Way) -> GrantAnswer {
+    let words = match way {
+        Way::Assignment | Way::Pim => {
+            "the directory holds this role for you by another hand now, and the broker leaves that assignment alone"
+        }
+        Way::Group | Way::PimGroup => {
+            "the directory holds this place in the group for you by another hand now, and the broker leaves it alone"
+        }
+    };
+    GrantAnswer::Refused(words.to_owned())
 }
 
 /// The broker never adopts: to revoke it later would be to take somebody's standing role.

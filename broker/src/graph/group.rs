@@ -16,12 +16,12 @@ use elevate_core::names::{AssignmentId, Membership, Principal, Relation, TenantI
 use serde_json::json;
 
 use super::absence::Absences;
-use super::assignment::{LAG, not_yet, somebody_else, unnamed};
+use super::assignment::{LAG, kept, not_yet, somebody_else, unnamed};
 use super::budget::{Cost, Priority};
 use super::call::{Call, Fault, Line};
 use super::wire::{Object, Reference, Seat};
 use crate::ports::directory::{
-    Assignment, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
+    Assignment, ExtendPermit, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
 };
 
 /// What keeps an ownership from being taken away.
@@ -83,7 +83,7 @@ async fn try_grant(line: &Line, permit: &GrantPermit, seat: &Seat) -> Result<Gra
     if permit.has_earlier_try() && sight(line, Priority::Grant, seat).await? == Sight::There {
         return Ok(GrantAnswer::Done(name));
     }
-    if let Some(answer) = barred(line, permit, seat).await? {
+    if let Some(answer) = barred(line, permit.has_earlier_try(), seat).await? {
         return Ok(answer);
     }
     let principal = line.root.at(&["directoryObjects", &seat.principal.object.to_string()]);
@@ -117,7 +117,7 @@ async fn try_grant(line: &Line, permit: &GrantPermit, seat: &Seat) -> Result<Gra
 /// Why this place is not given although it is free: it could not be taken away again.
 pub(super) async fn barred(
     line: &Line,
-    permit: &GrantPermit,
+    has_earlier_try: bool,
     seat: &Seat,
 ) -> Result<Option<GrantAnswer>, Fault> {
     if seat.membership.relation != Relation::Owner {
@@ -130,7 +130,7 @@ pub(super) async fn barred(
     }
     let reason = "nobody else owns this group, and Entra takes no group from its last owner, so the broker could \
                   not take it back; tell your operator to give the group an owner who stays";
-    if permit.has_earlier_try() {
+    if has_earlier_try {
         // It may be on its way all the same.
         return Err(Fault::unclear(reason));
     }
@@ -144,6 +144,16 @@ pub(super) async fn revoke(
     seat: &Seat,
 ) -> RevokeAnswer {
     take_away(line, absences, permit, seat).await.unwrap_or_else(RevokeAnswer::from)
+}
+
+/// Nobody but the broker ends it: there is no end to move, and the place is only read. But it must be one that can
+/// be taken away by the later end, too.
+pub(super) async fn extend(line: &Line, permit: &ExtendPermit, seat: &Seat) -> GrantAnswer {
+    match barred(line, false, seat).await {
+        Ok(None) => kept(look(line, seat).await, permit),
+        Ok(Some(answer)) => answer,
+        Err(fault) => fault.into(),
+    }
 }
 
 async fn take_away(

@@ -23,6 +23,7 @@ impl Door for Place {
         instances: "pim.instances",
         requests: "pim.requests",
         assign: "pim.assign",
+        extend: "pim.extend",
         remove: "pim.remove",
         cancel: "pim.cancel",
     };

@@ -15,7 +15,7 @@ use super::call::{Fault, Line};
 use super::group;
 use super::schedule::{self, Door, Kinds};
 use super::wire::Seat;
-use crate::ports::directory::{Assignment, GrantAnswer, GrantPermit, Unreachable};
+use crate::ports::directory::{Assignment, GrantAnswer, Unreachable};
 
 impl Door for Seat {
     const WAY: Way = Way::PimGroup;
@@ -27,6 +27,7 @@ impl Door for Seat {
         instances: "pim-group.instances",
         requests: "pim-group.requests",
         assign: "pim-group.assign",
+        extend: "pim-group.extend",
         remove: "pim-group.remove",
         cancel: "pim-group.cancel",
     };
@@ -47,8 +48,8 @@ impl Door for Seat {
         group::at_seat(line, priority, self).await
     }
 
-    async fn barred(&self, line: &Line, permit: &GrantPermit) -> Result<Option<GrantAnswer>, Fault> {
-        group::barred(line, permit, self).await
+    async fn barred(&self, line: &Line, has_earlier_try: bool) -> Result<Option<GrantAnswer>, Fault> {
+        group::barred(line, has_earlier_try, self).await
     }
 
     fn left_as(&self) -> Option<AssignmentId> {

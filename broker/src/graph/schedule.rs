@@ -28,6 +28,10 @@ use crate::ports::directory::{
     Assignment, GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, Unreachable,
 };
 
+mod extend;
+
+pub(super) use extend::extend;
+
 /// One of PIM's doors: what is asked about by it, and where.
 pub(super) trait Door: Sync {
     /// Which.
@@ -56,7 +60,7 @@ pub(super) trait Door: Sync {
     fn barred(
         &self,
         _line: &Line,
-        _permit: &GrantPermit,
+        _has_earlier_try: bool,
     ) -> impl Future<Output = Result<Option<GrantAnswer>, Fault>> + Send {
         std::future::ready(Ok(None))
     }
@@ -73,6 +77,7 @@ pub(super) struct Kinds {
     pub(super) instances: &'static str,
     pub(super) requests: &'static str,
     pub(super) assign: &'static str,
+    pub(super) extend: &'static str,
     pub(super) remove: &'static str,
     pub(super) cancel: &'static str,
 }
@@ -83,9 +88,16 @@ const LEFT: &str = "Entra's Privileged Identity Management shows an ownership th
 /// Entra ends nothing sooner.
 const SHORTEST: SignedDuration = SignedDuration::from_mins(5);
 
+/// What every request of the broker's begins with.
+const MARK: &str = "Elevate activation ";
+
 /// What marks a request as this activation's.
 fn marker(activation: ActivationId) -> String {
-    format!("Elevate activation {activation}")
+    format!("{MARK}{activation}")
+}
+
+fn marked(request: &ScheduleRequest, activation: ActivationId) -> bool {
+    request.says(&marker(activation))
 }
 
 /// A role counts as held when it is active, and also when it is scheduled or on its way.
@@ -143,7 +155,7 @@ async fn try_grant<D: Door>(line: &Line, permit: &GrantPermit, door: &D) -> Resu
             return Err(Fault::unclear("no earlier request is listed, and Entra starts nothing this short"));
         }
     }
-    if let Some(answer) = door.barred(line, permit).await? {
+    if let Some(answer) = door.barred(line, permit.has_earlier_try()).await? {
         return Ok(answer);
     }
     let mut body = request(door, "adminAssign", permit.activation());
@@ -230,8 +242,10 @@ async fn take_away<D: Door>(
 ) -> Result<RevokeAnswer, Fault> {
     let activation = permit.activation();
     let before = line.clock.now();
-    let requests = ours(line, Priority::Revoke, door, activation).await?;
-    let ours = Ours::of(permit, &requests, before.earliest());
+    let mut requests = requests_of(line, Priority::Revoke, door).await?;
+    let over = over(&requests);
+    keep_ours(&mut requests, activation, permit.held());
+    let ours = Ours::of(permit, &requests, &over, before.earliest());
     let there = at_slot(line, Priority::Revoke, door).await?;
     let is_ours = there.as_ref().is_some_and(|instance| ours.made(instance));
     let is_anothers = there.is_some() && !is_ours;
@@ -272,16 +286,26 @@ struct Ours {
 }
 
 impl Ours {
-    fn of(permit: &RevokePermit, requests: &[ScheduleRequest], now: Timestamp) -> Self {
+    fn of(
+        permit: &RevokePermit,
+        requests: &[ScheduleRequest],
+        over: &BTreeSet<AssignmentId>,
+        now: Timestamp,
+    ) -> Self {
+        // An extension says nothing any more once the schedule that it extended is over.
+        let standing =
+            |request: &&ScheduleRequest| request.schedule().is_none_or(|schedule| !over.contains(&schedule));
         let lasting = |request: &&ScheduleRequest| request.end().is_none_or(|end| now < end);
+        let made = |request: &ScheduleRequest| request.progress() == Progress::Provisioned;
         let mut ids: BTreeSet<_> = requests.iter().flat_map(ScheduleRequest::ids).collect();
         ids.extend(permit.held().cloned());
         Self {
             ids,
-            ran_out: requests.iter().any(|r| r.progress() == Progress::Provisioned && !lasting(&r)),
-            is_live: requests.iter().filter(lasting).any(|r| r.progress() == Progress::Provisioned),
+            ran_out: requests.iter().filter(standing).any(|r| made(r) && !lasting(&r)),
+            is_live: requests.iter().filter(standing).filter(lasting).any(made),
             on_its_way: requests
                 .iter()
+                .filter(standing)
                 .filter(lasting)
                 .find(|r| matches!(r.progress(), Progress::Granted | Progress::Pending))
                 .cloned(),
@@ -365,17 +389,38 @@ async fn at_slot<D: Door>(line: &Line, priority: Priority, door: &D) -> Result<O
     Ok(listed.into_iter().find(|each| each.is_direct() && each.about.is(&door.slot())))
 }
 
-/// Our requests for the slot, known by the marker.
+/// Our requests that assign, known by the marker.
 async fn ours<D: Door>(
     line: &Line,
     priority: Priority,
     door: &D,
     activation: ActivationId,
 ) -> Result<Vec<ScheduleRequest>, Fault> {
-    let marker = marker(activation);
     let mut requests = requests_of(line, priority, door).await?;
-    requests.retain(|request| request.assigns() && request.says(&marker));
+    requests.retain(|request| request.assigns() && marked(request, activation));
     Ok(requests)
+}
+
+/// Keeps what this activation has asked for, and what the broker has asked for in another's name about the
+/// same schedule: an extension that was never taken over ends with what it was to extend.
+fn keep_ours(requests: &mut Vec<ScheduleRequest>, activation: ActivationId, held: Option<&AssignmentId>) {
+    let asks = |request: &ScheduleRequest| request.assigns() || request.extends();
+    let mut ids: BTreeSet<AssignmentId> = held.cloned().into_iter().collect();
+    for request in requests.iter().filter(|request| asks(request) && marked(request, activation)) {
+        ids.extend(request.ids());
+    }
+    requests.retain(|request| {
+        let same = || request.schedule().is_some_and(|schedule| ids.contains(&schedule));
+        asks(request)
+            && (marked(request, activation) || (request.extends() && request.says_first(MARK) && same()))
+    });
+}
+
+/// The schedules of the broker's own requests that are over: an extension of one says nothing any more.
+fn over(requests: &[ScheduleRequest]) -> BTreeSet<AssignmentId> {
+    let over =
+        requests.iter().filter(|r| r.assigns() && r.says_first(MARK) && r.progress() == Progress::Over);
+    over.flat_map(ScheduleRequest::ids).collect()
 }
 
 async fn requests_of<D: Door>(

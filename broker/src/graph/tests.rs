@@ -23,7 +23,7 @@ use url::Url;
 use super::{Application, Credential, Graph, Proof, Settings};
 use crate::ports::Clock;
 use crate::ports::clock::Mark;
-use crate::ports::directory::{GrantPermit, RevokePermit};
+use crate::ports::directory::{ExtendPermit, GrantPermit, RevokePermit};
 use crate::ports::journal::Recorded;
 
 mod accounts;
@@ -32,6 +32,7 @@ mod assignment;
 mod call;
 mod credential;
 mod doctor;
+mod extending;
 mod federated;
 mod group;
 mod managed;
@@ -48,6 +49,7 @@ const BEN: &str = "f8ca5a85-489a-49a0-b555-0a6d81e56f0d";
 const GROUPS_ADMIN: &str = "fdd7a751-b60b-444a-984c-02652fe8fa1c";
 const USER_ADMIN: &str = "fe930be7-5e62-47db-91af-98c3a49a38b1";
 const ACTIVATION: &str = "0198a2f0-0000-7000-8000-000000000001";
+const ANOTHER: &str = "0198a2f0-0000-7000-8000-000000000002";
 const SECRET: &str = "s3cr3t-of-the-broker";
 /// 2026-04-10T00:00:00Z, where every test begins.
 const START: i64 = 1_775_779_200;
@@ -428,6 +430,16 @@ fn later_try_of(target: Target) -> GrantPermit {
     let state =
         State::Activating { not_after: at(3600), retry: Retry::first(at(0)).again(at(0), "busy".to_owned()) };
     GrantPermit::from(&Recorded::loaded(activation_of(target, state))).unwrap()
+}
+
+/// What holds `held` until the first hour is over is to go on as another, until the third is.
+fn extension_of(target: Target, held: &str, retry: &Retry) -> ExtendPermit {
+    let old = Recorded::loaded(activation_of(target, State::Active { not_after: at(3600), held: id(held) }));
+    let mut new = activation_of(target, State::Activating { not_after: at(3 * 3600), retry: retry.clone() });
+    new.request.asked.continues = Some(old.id);
+    new.id = ANOTHER.parse().unwrap();
+    let new = if retry.tries == 0 { Recorded::appended(new) } else { Recorded::loaded(new) };
+    ExtendPermit::from(&new, &old).unwrap()
 }
 
 fn revocation(way: Way, held: Option<&str>) -> RevokePermit {

@@ -108,6 +108,7 @@ pub(super) struct Instance {
     role_assignment_schedule_id: Option<String>,
     role_assignment_origin_id: Option<String>,
     start_date_time: Option<String>,
+    end_date_time: Option<String>,
 }
 
 impl Instance {
@@ -133,6 +134,11 @@ impl Instance {
 
     pub(super) fn start(&self) -> Option<Timestamp> {
         self.start_date_time.as_deref()?.parse().ok()
+    }
+
+    /// When Entra ends it by itself, if it does.
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        self.end_date_time.as_deref()?.parse().ok()
     }
 }
 
@@ -194,6 +200,11 @@ impl ScheduleRequest {
         self.action.as_deref().is_some_and(|action| action.eq_ignore_ascii_case("adminAssign"))
     }
 
+    /// Whether it moves the end of what another request made.
+    pub(super) fn extends(&self) -> bool {
+        self.action.as_deref().is_some_and(|action| action.eq_ignore_ascii_case("adminExtend"))
+    }
+
     pub(super) fn assigns_anything(&self) -> bool {
         let taking = ["adminRemove", "selfDeactivate"];
         !self.action.as_deref().is_some_and(|action| taking.iter().any(|t| action.eq_ignore_ascii_case(t)))
@@ -201,6 +212,15 @@ impl ScheduleRequest {
 
     pub(super) fn says(&self, justification: &str) -> bool {
         self.justification.as_deref() == Some(justification)
+    }
+
+    pub(super) fn says_first(&self, words: &str) -> bool {
+        self.justification.as_deref().is_some_and(|justification| justification.starts_with(words))
+    }
+
+    /// The schedule it makes or changes.
+    pub(super) fn schedule(&self) -> Option<AssignmentId> {
+        self.target_schedule_id.as_deref()?.parse().ok()
     }
 
     /// Its own id, and that of the schedule it makes; as a rule the same.

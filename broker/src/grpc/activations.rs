@@ -68,6 +68,7 @@ impl ActivationService for Api {
                 kind,
                 starts_at,
                 scope,
+                continues,
             } = message;
             let request_id = from_proto::request_id(&request_id)?;
             let wish = api::PrepareActivationRequest {
@@ -78,6 +79,7 @@ impl ActivationService for Api {
                 kind,
                 starts_at,
                 scope,
+                continues,
             };
             let wish = from_proto::wish(wish)?;
             let version = from_proto::policy_version(policy_version, "policy_version")?;

@@ -75,6 +75,7 @@ pub(super) fn wish(message: api::PrepareActivationRequest) -> Result<Wish, Refus
         kind: offer,
         starts_at,
         scope,
+        continues,
     } = message;
     Ok(Wish {
         role: role(&name)?,
@@ -83,6 +84,7 @@ pub(super) fn wish(message: api::PrepareActivationRequest) -> Result<Wish, Refus
         ticket: ticket(under)?,
         kind: kind(offer)?,
         starts_at: starts_at.map(start).transpose()?,
+        continues: if continues.is_empty() { None } else { Some(field("continues", &continues)?) },
         scope: if scope.is_empty() { None } else { Some(field("scope", &scope)?) },
     })
 }

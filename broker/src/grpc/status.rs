@@ -114,9 +114,12 @@ const fn code(refusal: &Refusal) -> Code {
         | Refusal::OwnProposal
         | Refusal::OwnReview
         | Refusal::PeopleOnly => Code::PermissionDenied,
-        Refusal::Approval(ApprovalRefusal::Twice) | Refusal::SlotTaken { .. } => Code::AlreadyExists,
+        Refusal::Approval(ApprovalRefusal::Twice)
+        | Refusal::SlotTaken { .. }
+        | Refusal::ExtendedAlready { .. } => Code::AlreadyExists,
         Refusal::ReviewOpen { .. }
         | Refusal::TicketCheckMissing { .. }
+        | Refusal::NotExtended(_)
         | Refusal::AssignedElsewhere
         | Refusal::WrongState { .. }
         | Refusal::Frozen(_)

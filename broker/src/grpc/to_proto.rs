@@ -219,6 +219,9 @@ pub(super) fn activation(activation: &Activation) -> api::Activation {
             let (word, detail) = self::outcome(outcome);
             message.set_outcome(word);
             message.detail = detail;
+            if let Outcome::TakenOver { by } = outcome {
+                message.continued_by = by.to_string();
+            }
         }
     }
     if let Some(retry) = activation.state.retry() {

@@ -31,6 +31,12 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// activation made.
     async fn revoke(&self, permit: &RevokePermit) -> RevokeAnswer;
 
+    /// Lets what one activation holds go on as another's, until that one's end. Where the directory keeps an
+    /// end of its own it is moved, and read back; where it keeps none, what is held is read and left as it is.
+    /// Only what the first of them made: anybody else's at the slot is refused. *Done* says what the directory
+    /// calls it from now on.
+    async fn extend(&self, permit: &ExtendPermit) -> GrantAnswer;
+
     /// How the accounts of these people stand. Who is missing from the answer, of them nothing is known.
     ///
     /// # Errors
@@ -214,6 +220,75 @@ impl GrantPermit {
 
     /// Whether an earlier try may have got through. If not, the slot was seen empty just now, and
     /// "already exists" is somebody else's assignment: a refusal.
+    pub const fn has_earlier_try(&self) -> bool {
+        self.earlier_try
+    }
+}
+
+/// Leave to let what one activation holds go on as another's: only a recorded intent to continue what is
+/// recorded as held gives one.
+#[derive(Debug, Clone)]
+pub struct ExtendPermit {
+    activation: ActivationId,
+    slot: Slot,
+    target: Target,
+    held: AssignmentId,
+    held_until: Timestamp,
+    not_after: Timestamp,
+    earlier_try: bool,
+}
+
+impl ExtendPermit {
+    /// The permit of `new` to continue `old`; `None` when the record does not say that it is to, or when `old`
+    /// is not held any more.
+    pub fn from(new: &Recorded, old: &Recorded) -> Option<Self> {
+        let State::Activating { not_after, retry } = &new.state else { return None };
+        let State::Active { held, not_after: held_until } = &old.state else { return None };
+        let continues = new.request.asked.continues == Some(old.id)
+            && new.request.asked.principal == old.request.asked.principal
+            && new.target == old.target;
+        continues.then(|| Self {
+            activation: new.id,
+            slot: new.slot(),
+            target: new.target,
+            held: held.clone(),
+            held_until: *held_until,
+            not_after: *not_after,
+            earlier_try: retry.tries > 0 || !new.is_just_appended(),
+        })
+    }
+
+    /// Which activation it is to be from then on.
+    pub const fn activation(&self) -> ActivationId {
+        self.activation
+    }
+
+    /// Who, which role, where.
+    pub const fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// By which way.
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What the directory calls what is held.
+    pub const fn held(&self) -> &AssignmentId {
+        &self.held
+    }
+
+    /// Until when it is held without this.
+    pub const fn held_until(&self) -> Timestamp {
+        self.held_until
+    }
+
+    /// Until when it is to be held.
+    pub const fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// Whether an earlier try may have got through.
     pub const fn has_earlier_try(&self) -> bool {
         self.earlier_try
     }

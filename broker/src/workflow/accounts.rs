@@ -97,7 +97,7 @@ impl Workflow {
         let Some(recorded) = self.ports.journal.load(id).await? else { return Ok(()) };
         let change = match &recorded.state {
             // What continues another made nothing of its own.
-            State::Activating { .. } if recorded.request.asked.continues.is_some() => {
+            State::Activating { .. } if recorded.is_to_take_over() => {
                 Change::Refused { reason: closed_account(deleted).to_owned() }
             }
             State::Activating { .. } | State::Active { .. } => {

@@ -9,6 +9,7 @@ use elevate_core::policy::{EligibleRole, PolicyVersion};
 use elevate_core::term::Term;
 use jiff::{SignedDuration, Timestamp};
 
+use super::extend::same_target;
 use super::{InForce, Refusal, Workflow, groups_among, person, with_consequences};
 use crate::ports::directory::Held;
 use crate::ports::journal::{AppendError, Recorded};
@@ -31,6 +32,8 @@ pub struct Wish {
     pub starts_at: Option<Timestamp>,
     /// Where; `None` is the scope that is offered.
     pub scope: Option<Scope>,
+    /// The caller's own activation that is to go on as this one.
+    pub continues: Option<ActivationId>,
 }
 
 /// How long a sign-in may take, and with it how long ago a start may be when the request for it comes: it was
@@ -68,7 +71,7 @@ impl Workflow {
         let in_force = self.in_force()?;
         let (asked, offer) = self.understand(caller, wish, &in_force, SignedDuration::ZERO).await?;
         self.granting().await?;
-        self.slot_is_free(&asked).await?;
+        self.may_begin(&asked).await?;
         let ticket_verdict = self.vouched(&asked, &offer).await?;
         let challenge = self.ports.verifier.challenge(caller.principal, asked.digest(), action(wish.kind));
         Ok(Prepared { asked, offer, ticket_verdict, challenge })
@@ -98,12 +101,13 @@ impl Workflow {
         if in_force.version != prepared_under {
             return Err(policy_changed(prepared_under, in_force.version));
         }
-        if let Err(taken) = self.slot_is_free(&asked).await {
-            // By the same call, sent twice at one moment?
-            return match begun().await? {
-                Some(begun) => self.repeated(begun, &asked).await,
-                None => Err(taken),
-            };
+        // By the same call, sent twice at one moment?
+        let unless_begun = async |refused| match begun().await? {
+            Some(begun) => self.repeated(begun, &asked).await,
+            None => Err(refused),
+        };
+        if let Err(taken) = self.may_begin(&asked).await {
+            return unless_begun(taken).await;
         }
         let wanted = Wanted {
             caller: caller.principal,
@@ -116,6 +120,16 @@ impl Workflow {
         let ticket_verdict = self.vouched(&asked, &offer).await?;
         // Nothing is asked under a policy that was replaced while this waited.
         self.still_in_force(&in_force)?;
+        // Nor to continue what another request was faster to continue, or what is over by now.
+        let _continued = match asked.continues {
+            Some(old) => Some(self.locks.lock(old).await),
+            None => None,
+        };
+        if let Some(old) = asked.continues
+            && let Err(refused) = self.can_be_continued(&asked, old).await
+        {
+            return unless_begun(refused).await;
+        }
 
         let now = self.now();
         let id = self.ids.next();
@@ -177,7 +191,11 @@ impl Workflow {
         let recorded = self.own(caller, id).await?;
         match &recorded.state {
             State::Activating { .. } | State::Active { .. } => {
-                let change = Change::RevocationBegun(Cause::Deactivated);
+                let change = if recorded.is_to_take_over() {
+                    Change::Refused { reason: "given back before it took over".to_owned() }
+                } else {
+                    Change::RevocationBegun(Cause::Deactivated)
+                };
                 self.record(&recorded, Actor::Principal(caller.principal), change, self.now()).await
             }
             // On its way out, or out already: what was asked for is so, or will be.
@@ -188,6 +206,10 @@ impl Workflow {
                     hint: "it is not held yet; take it back with `elevate withdraw`",
                 })
             }
+            State::Closed { outcome: Outcome::TakenOver { .. }, .. } => Err(Refusal::WrongState {
+                is: "continued by another",
+                hint: "give that one back; `elevate list` shows it",
+            }),
             State::Closed { .. } => {
                 Err(Refusal::WrongState { is: recorded.state.word(), hint: "there is nothing to give back" })
             }
@@ -245,7 +267,10 @@ impl Workflow {
         let term = wish.term.unwrap_or(offer.usual);
         let ahead = wish.starts_at.map(|at| self.ahead(at, late));
         offer.admits(term, wish.ticket.as_ref(), ahead)?;
-        let target = offer.target_at(wish.scope)?;
+        let target = match wish.continues {
+            Some(old) => same_target(&offer, &*self.continued(caller, wish, old).await?)?,
+            None => offer.target_at(wish.scope)?,
+        };
         let offer = EligibleRole { target, ..offer };
         let asked = Asked {
             principal: caller.principal,
@@ -256,7 +281,7 @@ impl Workflow {
             justification: wish.justification.clone(),
             ticket: wish.ticket.clone(),
             policy: in_force.version,
-            continues: None,
+            continues: wish.continues,
         };
         if wish.kind == Kind::BreakGlass
             && let Some(by) = self.unreviewed(caller.principal, &wish.role).await?
@@ -270,6 +295,14 @@ impl Workflow {
     fn ahead(&self, starts_at: Timestamp, late: SignedDuration) -> SignedDuration {
         let ahead = starts_at.duration_since(self.now().earliest());
         if ahead.is_negative() && ahead.abs() <= late { SignedDuration::ZERO } else { ahead }
+    }
+
+    /// Told early where it can be; decided when it is recorded, and again when it begins.
+    async fn may_begin(&self, asked: &Asked) -> Result<(), Refusal> {
+        match asked.continues {
+            Some(old) => self.can_be_continued(asked, old).await,
+            None => self.slot_is_free(asked).await,
+        }
     }
 
     async fn slot_is_free(&self, asked: &Asked) -> Result<(), Refusal> {

@@ -270,6 +270,10 @@ impl Workflow {
         if target == recorded.target {
             return Ok(());
         }
+        if recorded.request.asked.continues.is_some() {
+            let why = "it goes on with what is held, and that cannot be narrowed; shorten it, or deny it";
+            return Err(ApprovalRefusal::NotNarrower(why.to_owned()).into());
+        }
         let slot = target.slot(recorded.request.asked.principal);
         match self.ports.journal.holder(&slot).await? {
             Some(by) if by != recorded.id => Err(held_there()),

@@ -22,4 +22,11 @@ impl Locks {
         };
         lock.lock_owned().await
     }
+
+    /// How many change this activation or wait to.
+    #[cfg(test)]
+    pub(super) fn wanted_by(&self, id: ActivationId) -> usize {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&id).map_or(0, |lock| Arc::strong_count(lock) - 1)
+    }
 }

@@ -44,6 +44,18 @@ pub enum Refusal {
         /// Which.
         by: ActivationId,
     },
+    /// What is held is not to go on like this.
+    #[error("{0}")]
+    NotExtended(String),
+    /// Another request is to continue it.
+    #[error(
+        "another request to extend it is open already ({by}); `elevate show {by}` tells how it stands, `elevate \
+         withdraw {by}` takes it back"
+    )]
+    ExtendedAlready {
+        /// Which.
+        by: ActivationId,
+    },
     /// The directory holds it by somebody else's hand.
     #[error(
         "the directory holds this role for you already, and not by this broker; nothing to activate. If it should not be standing, tell your administrators"
@@ -190,6 +202,8 @@ impl Refusal {
             Self::Token(token) => token.reason(),
             Self::ProofUsed => "PROOF_USED",
             Self::SlotTaken { .. } => "SLOT_TAKEN",
+            Self::NotExtended(_) => "NOT_EXTENDED",
+            Self::ExtendedAlready { .. } => "EXTENDED_ALREADY",
             Self::AssignedElsewhere => "ASSIGNED_ELSEWHERE",
             Self::ActivationNotFound => "ACTIVATION_NOT_FOUND",
             Self::WrongState { .. } => "WRONG_STATE",

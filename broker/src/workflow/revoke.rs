@@ -1,6 +1,6 @@
 //! Taking away, for those with the right to.
 
-use elevate_core::activation::{Actor, Cause, Change, State};
+use elevate_core::activation::{Actor, Cause, Change, Outcome, State};
 use elevate_core::due::Now;
 use elevate_core::names::ActivationId;
 
@@ -64,10 +64,21 @@ impl Workflow {
             State::Requested | State::AwaitingApproval { .. } | State::Scheduled { .. } => {
                 Change::Refused { reason: format!("revoked before it began: {reason}") }
             }
+            // It made nothing of its own; what it was to continue ends when it was to end, or is revoked itself.
+            State::Activating { .. } if recorded.is_to_take_over() => {
+                Change::Refused { reason: format!("revoked before it took over: {reason}") }
+            }
             State::Activating { .. } | State::Active { .. } => {
                 Change::RevocationBegun(Cause::Revoked { reason: reason.to_owned() })
             }
             State::Revoking { .. } => return Ok(recorded),
+            // What it held is held still, under another name.
+            State::Closed { outcome: Outcome::TakenOver { .. }, .. } => {
+                return Err(Refusal::WrongState {
+                    is: "continued by another",
+                    hint: "take that one away; `elevate show` of this one names it",
+                });
+            }
             State::Closed { .. } => {
                 return Err(Refusal::WrongState {
                     is: recorded.state.word(),

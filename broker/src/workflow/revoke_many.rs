@@ -1,9 +1,9 @@
 //! Taking much away at once: what fits a selection, however much it is, one failing none of the others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use elevate_core::activation::State;
+use elevate_core::activation::{Outcome, State};
 use elevate_core::names::{ActivationId, ObjectId, Principal, RoleName};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
@@ -68,6 +68,8 @@ pub enum Taken {
 /// Not before this moment can it be gone, where the directory keeps it for a while.
 pub fn kept_until(recorded: &Recorded, now: Timestamp) -> Option<Timestamp> {
     let held = matches!(recorded.state, State::Active { .. } | State::Revoking { .. });
+    // What one took over began before it was that one's.
+    let held = held && recorded.request.asked.continues.is_none();
     let from = recorded.held_from.filter(|_| held && recorded.target.way().is_pim())?;
     from.checked_add(PIM_KEEPS).ok().filter(|until| *until > now)
 }
@@ -103,7 +105,8 @@ impl Workflow {
     }
 
     /// Takes away all that is selected, with one reason; what has not begun is over at once. Each is tried, and
-    /// each is told of as soon as it is on record. Says how many there were, and whether there are more.
+    /// each is told of as soon as it is on record. What one held that another takes over meanwhile is taken from that
+    /// one. Says how many there were, and whether there are more.
     ///
     /// # Errors
     /// The caller is no revoker, or the store failed.
@@ -115,29 +118,61 @@ impl Workflow {
         told: mpsc::UnboundedSender<Taken>,
     ) -> Result<(usize, bool), Refusal> {
         has_one_of(&caller, &[AppRole::Revoker])?;
+        let begun = self.now().latest();
         let (ids, more) = self.selected(&caller, selection).await?;
-        let count = ids.len();
+        let count = self.take_all(caller, ids, begun, reason, told).await?;
+        Ok((count, more))
+    }
+
+    /// Takes these away, and what takes over what they hold since `begun`. Says how many there were.
+    pub(super) async fn take_all(
+        self: Arc<Self>,
+        caller: Caller,
+        ids: Vec<ActivationId>,
+        begun: Timestamp,
+        reason: String,
+        told: mpsc::UnboundedSender<Taken>,
+    ) -> Result<usize, StoreFault> {
+        let mut known: BTreeSet<_> = ids.iter().copied().collect();
         let (caller, reason) = (Arc::new(caller), Arc::<str>::from(reason));
-        let mut ids = ids.into_iter();
+        let mut ids = VecDeque::from(ids);
         let mut writing = JoinSet::new();
         loop {
             while writing.len() < AT_ONCE
-                && let Some(id) = ids.next()
+                && let Some(id) = ids.pop_front()
             {
                 let (workflow, caller, reason) =
                     (Arc::clone(&self), Arc::clone(&caller), Arc::clone(&reason));
-                writing.spawn(async move { workflow.take(&caller, id, &reason).await });
+                writing.spawn(async move {
+                    let taken = workflow.take(&caller, id, &reason).await?;
+                    Ok((taken, workflow.continued_since(id, begun).await?))
+                });
             }
             match writing.join_next().await {
-                None => return Ok((count, more)),
-                // Nobody listens any more: it goes on all the same.
-                Some(Ok(Ok(taken))) => drop(told.send(taken)),
-                Some(Ok(Err(fault))) => return Err(fault.into()),
+                None => return Ok(known.len()),
+                Some(Ok(Ok((taken, continued_by)))) => {
+                    // Nobody listens any more: it goes on all the same.
+                    drop(told.send(taken));
+                    ids.extend(continued_by.filter(|by| known.insert(*by)));
+                }
+                Some(Ok(Err(fault))) => return Err(fault),
                 Some(Err(panicked)) => {
-                    return Err(StoreFault(format!("a revocation ended in disorder: {panicked}")).into());
+                    return Err(StoreFault(format!("a revocation ended in disorder: {panicked}")));
                 }
             }
         }
+    }
+
+    /// Which one took it over since then, if one did: it may have been asked for after the selection was made.
+    async fn continued_since(
+        &self,
+        id: ActivationId,
+        begun: Timestamp,
+    ) -> Result<Option<ActivationId>, StoreFault> {
+        Ok(self.ports.journal.load(id).await?.and_then(|recorded| match &recorded.state {
+            State::Closed { outcome: Outcome::TakenOver { by }, at } if *at >= begun => Some(*by),
+            _ => None,
+        }))
     }
 
     async fn take(&self, caller: &Caller, id: ActivationId, reason: &str) -> Result<Taken, StoreFault> {
@@ -153,7 +188,7 @@ impl Workflow {
         Ok(Taken::Failed(id, Refusal::Contended))
     }
 
-    async fn selected(
+    pub(super) async fn selected(
         &self,
         caller: &Caller,
         selection: Selection,

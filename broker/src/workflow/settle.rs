@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use elevate_core::activation::{Actor, Cause, Change, Kind};
 use elevate_core::due::{self, Due, Now};
-use elevate_core::names::ActivationId;
+use elevate_core::names::{ActivationId, AssignmentId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::accounts::Closed;
-use super::{Refusal, Workflow, groups_among};
+use super::{Refusal, Workflow, extend, groups_among};
 use crate::ports::directory::{
     GrantAnswer, GrantPermit, Held, RevokeAnswer, RevokePermit, SignOutAnswer, Unreachable,
 };
@@ -24,9 +24,14 @@ pub enum Next {
 }
 
 /// What looking at one activation led to.
-enum Step {
+pub(super) enum Step {
     Wait(Next),
     Record(Change),
+    /// It is held, by what another activation holds until now.
+    TakeOver {
+        old: ActivationId,
+        held: AssignmentId,
+    },
 }
 
 impl Workflow {
@@ -39,11 +44,18 @@ impl Workflow {
         let Some(mut recorded) = self.ports.journal.load(id).await? else { return Ok(Next::Never) };
         loop {
             let now = self.now();
-            let change = match self.step(&recorded, now).await {
-                Step::Wait(next) => return Ok(next),
-                Step::Record(change) => change,
+            let done = match self.step(&recorded, now).await? {
+                Step::Wait(next) => {
+                    drop(writer);
+                    if extend::leaves_others_waiting(&recorded) {
+                        self.nothing_to_continue(&recorded).await?;
+                    }
+                    return Ok(next);
+                }
+                Step::Record(change) => self.record(&recorded, Actor::Broker, change, self.now()).await,
+                Step::TakeOver { old, held } => self.take_over(&recorded, old, held).await,
             };
-            recorded = match self.record(&recorded, Actor::Broker, change, self.now()).await {
+            recorded = match done {
                 Ok(recorded) => recorded,
                 Err(Refusal::Store(fault)) => return Err(fault),
                 // Under the lock nobody else changes it; if somebody did, what they left decides.
@@ -59,8 +71,8 @@ impl Workflow {
         }
     }
 
-    async fn step(&self, recorded: &Recorded, now: Now) -> Step {
-        match due::due(recorded, now) {
+    async fn step(&self, recorded: &Recorded, now: Now) -> Result<Step, StoreFault> {
+        Ok(match due::due(recorded, now) {
             Due::Nothing => Step::Wait(Next::Never),
             Due::Wait(until) => Step::Wait(Next::At(until)),
             Due::Record(change) => Step::Record(change),
@@ -68,31 +80,40 @@ impl Workflow {
             Due::Begin | Due::Grant if !self.ports.clock.assurance().is_good_for_grants() => {
                 Step::Wait(Next::At(now.latest()))
             }
-            Due::Begin => Step::Record(self.begin(recorded).await),
-            Due::Grant => Step::Record(self.grant(recorded).await),
+            Due::Begin => Step::Record(self.begin(recorded).await?),
+            Due::Grant => match recorded.request.asked.continues {
+                None => Step::Record(self.grant(recorded).await),
+                Some(old) => self.extend(recorded, old).await?,
+            },
             Due::Revoke => Step::Record(self.revoke_now(recorded).await),
             Due::SignOut => Step::Record(self.sign_out(recorded).await),
-        }
+        })
     }
 
-    /// Looks before the intent is recorded: the slot must be empty, and the offer must still stand.
-    async fn begin(&self, recorded: &Recorded) -> Change {
+    /// Looks before the intent is recorded: the offer must still stand, and the slot must be empty, or hold what
+    /// is to be continued.
+    async fn begin(&self, recorded: &Recorded) -> Result<Change, StoreFault> {
         if self.is_frozen().await {
-            return self.postponed(recorded, FROZEN.to_owned(), None);
+            return Ok(self.postponed(recorded, FROZEN.to_owned(), None));
         }
         match self.account_stands(recorded.request.asked.principal).await {
             Ok(()) => {}
-            Err(Closed::Surely(reason)) => return Change::Refused { reason },
-            Err(Closed::Perhaps(reason, after)) => return self.postponed(recorded, reason, after),
+            Err(Closed::Surely(reason)) => return Ok(Change::Refused { reason }),
+            Err(Closed::Perhaps(reason, after)) => return Ok(self.postponed(recorded, reason, after)),
         }
         match self.still_offered(recorded).await {
-            Err(unreachable) => return self.postponed(recorded, unreachable.reason, unreachable.after),
+            Err(unreachable) => {
+                return Ok(self.postponed(recorded, unreachable.reason, unreachable.after));
+            }
             Ok(false) => {
-                return Change::Refused { reason: "the role is no longer offered to you".to_owned() };
+                return Ok(Change::Refused { reason: "the role is no longer offered to you".to_owned() });
             }
             Ok(true) => {}
         }
-        match self.ports.directory.look(recorded.request.asked.principal, &recorded.target).await {
+        if let Some(old) = recorded.request.asked.continues {
+            return self.begin_to_continue(recorded, old).await;
+        }
+        Ok(match self.ports.directory.look(recorded.request.asked.principal, &recorded.target).await {
             Err(Unreachable { reason, after }) => self.postponed(recorded, reason, after),
             Ok(Held::By(_)) => Change::Refused {
                 reason: "the directory holds this role for you already, and not by this broker".to_owned(),
@@ -101,7 +122,7 @@ impl Workflow {
             Ok(Held::Nothing) => {
                 Change::ActivationBegun { not_after: recorded.term.end_from(self.now().earliest()) }
             }
-        }
+        })
     }
 
     async fn grant(&self, recorded: &Recorded) -> Change {
@@ -109,7 +130,7 @@ impl Workflow {
             return self.postponed(recorded, "no intent on record".to_owned(), None);
         };
         if self.is_frozen().await {
-            return frozen_intent(recorded, &permit);
+            return frozen_intent(&permit);
         }
         match self.ports.directory.grant(&permit).await {
             GrantAnswer::Done(held) => Change::Activated { held },
@@ -167,7 +188,7 @@ impl Workflow {
     }
 
     /// Not settled: again after our own delay, or the directory's if that is longer.
-    fn postponed(&self, recorded: &Recorded, reason: String, wished: Option<Duration>) -> Change {
+    pub(super) fn postponed(&self, recorded: &Recorded, reason: String, wished: Option<Duration>) -> Change {
         let ours = due::retry_delay(recorded).unsigned_abs();
         let wished = wished.unwrap_or_default().min(WISH_MAX);
         Change::Postponed { retry_at: after(self.now(), ours.max(wished)), reason: short(reason) }
@@ -178,9 +199,9 @@ impl Workflow {
 const FROZEN: &str = "nothing is granted for now: the broker is frozen";
 
 /// An intent that a freeze met. Nothing is sent: what may be there of an earlier try is taken back, and without
-/// one nothing is there. What continues another made nothing of its own.
-fn frozen_intent(recorded: &Recorded, permit: &GrantPermit) -> Change {
-    if permit.has_earlier_try() && recorded.request.asked.continues.is_none() {
+/// one nothing is there.
+fn frozen_intent(permit: &GrantPermit) -> Change {
+    if permit.has_earlier_try() {
         return Change::RevocationBegun(Cause::Unfinished);
     }
     Change::Refused { reason: "the broker was frozen before it could be granted; ask again".to_owned() }
@@ -195,7 +216,7 @@ fn after(now: Now, wait: Duration) -> Timestamp {
 }
 
 /// What stood in the way, as it goes on record: one line, and not longer than it needs to be.
-fn short(reason: String) -> String {
+pub(super) fn short(reason: String) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     if reason.len() <= 300 && !reason.chars().any(char::is_control) {
         return reason;

@@ -4,6 +4,7 @@
 mod accounts;
 mod approvals;
 pub(crate) mod emergencies;
+mod extending;
 mod freezing;
 mod grants;
 mod holding;

@@ -91,7 +91,7 @@ fn about(look: &Look, role: &v1::EligibleRole) -> String {
     about.join(", ")
 }
 
-fn asked(context: &mut Context, activation: v1::Activation) -> Result<Exit> {
+pub(crate) fn asked(context: &mut Context, activation: v1::Activation) -> Result<Exit> {
     let id = clean_line(&activation.id);
     let state = words::state(&context.look(), &activation);
     context.console.answer(&json::Activation::from(activation), || format!("{id}  {state}"))?;

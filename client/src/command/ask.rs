@@ -206,6 +206,7 @@ impl Prepared {
             kind: ask.kind,
             starts_at: ask.starts_at,
             scope: ask.scope,
+            continues: ask.continues,
         };
         twice(|| {
             let (mut client, call) = (broker.activations(), broker.call(request.clone()));
@@ -322,12 +323,17 @@ fn show(context: &mut Context, ask: &v1::PrepareActivationRequest, prepared: &v1
         ("who", words::person(prepared.principal.as_ref())),
         ("why", clean(&ask.justification)),
         ("ticket", words::vouched(ask.ticket.as_ref(), prepared.ticket_verdict())),
+        ("continues", clean_line(&ask.continues)),
         ("approval", approval),
         ("could approve", words::approvers(prepared.approvers.as_ref())),
         ("power", words::power(prepared.power.as_ref())),
         ("sign-in", words::proof(&requirement)),
     ]);
     let heading = match ask.kind() {
+        v1::ActivationKind::Unspecified if !ask.continues.is_empty() => {
+            "You are about to ask to go on longer. What you hold stays as it is, with its own end, until this takes \
+             over; if it has not by that end, both are over. The time counts from when it takes over."
+        }
         v1::ActivationKind::Unspecified => "You are about to ask for:",
         v1::ActivationKind::BreakGlass => {
             "You are about to break the glass. Nobody is asked, and everybody concerned is told. You cannot do it \
@@ -358,6 +364,7 @@ fn digest(ask: &v1::PrepareActivationRequest, prepared: &v1::PrepareActivationRe
         justification: &ask.justification,
         ticket: ask.ticket.as_ref(),
         policy_version: prepared.policy_version,
+        continues: &ask.continues,
     };
     Ok(asked.digest())
 }

@@ -37,8 +37,16 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
 async fn dry_run(context: &mut Context, broker: &Broker, id: &str) -> Result<Exit> {
     let activation = dry::look_at_own(broker, id).await?;
     let what = match activation.state() {
+        State::Activating if !activation.continues.is_empty() => {
+            "would be refused before it takes over; what it is to continue stays"
+        }
         State::Activating | State::Active => "would be given back now",
         State::Revoking => "is being taken away already; nothing would change",
+        State::Closed if !activation.continued_by.is_empty() => {
+            let advice =
+                format!("`elevate deactivate {}` gives that one back", clean_line(&activation.continued_by));
+            return Err(dry::wrong_state(&activation, &advice));
+        }
         State::Closed if words::was_held(activation.outcome()) => "is over already; nothing would change",
         State::Closed => {
             return Err(dry::wrong_state(
@@ -72,14 +80,19 @@ pub(crate) fn ending(context: &Context, activation: &v1::Activation) -> String {
 }
 
 /// The activation meant: by role, by id, or the only one held.
-async fn which(context: &mut Context, broker: &Broker, given: Option<&str>) -> Result<String> {
+pub(crate) async fn which(context: &mut Context, broker: &Broker, given: Option<&str>) -> Result<String> {
     if let Some(given) = given
         && Uuid::try_parse(given).is_ok()
     {
         return context.whole_id(broker, given, Among::Own).await;
     }
     let begun = |activation: &v1::Activation| {
-        matches!(activation.state(), State::Activating | State::Active | State::Revoking)
+        match activation.state() {
+            State::Active | State::Revoking => true,
+            // What is to continue another holds nothing before it has taken over.
+            State::Activating => activation.continues.is_empty(),
+            _ => false,
+        }
     };
     let mut held: Vec<v1::Activation> =
         context::own(broker, false, "").await?.into_iter().filter(begun).collect();

@@ -155,12 +155,19 @@ async fn during(
     };
     let mut running = context.outside.commands.run(command);
     let mut live = true;
+    let mut held = activation.id;
     let ended = loop {
         tokio::select! {
             biased;
             ended = &mut running => break ended,
             next = hold.next(context), if live => match next {
                 Ok(now) if now.state() == State::Active => {}
+                // It goes on as another, and the command with it.
+                Ok(now) if !now.continued_by.is_empty() => {
+                    held = now.continued_by;
+                    hold.go_on_with(&held);
+                    context.console.say(&format!("{role} goes on as {}", clean_line(&held)));
+                }
                 Ok(now) => {
                     live = now.state() != State::Closed;
                     let state = words::state(&context.look_aside(), &now);
@@ -174,7 +181,7 @@ async fn during(
             },
         }
     };
-    let given_back = give_back(context, &activation.id).await;
+    let given_back = give_back(context, &held).await;
     let exit = match ended {
         Ok(code) => Exit::Command(code),
         Err(error) => {
@@ -246,6 +253,12 @@ struct Hold {
 }
 
 impl Hold {
+    /// Holds this one from now on.
+    fn go_on_with(&mut self, id: &str) {
+        id.clone_into(&mut self.id);
+        self.stream = None;
+    }
+
     /// The activation as it stands now, and then after each change; waits through whatever breaks.
     ///
     /// May be dropped at any moment and called again: what is connected is kept.

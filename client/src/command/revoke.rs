@@ -10,7 +10,7 @@ use crate::connect::Broker;
 use crate::context::{Among, Context};
 use crate::exit::Exit;
 use crate::failure::Result;
-use crate::render::json;
+use crate::render::{clean_line, json};
 
 mod many;
 mod preview;
@@ -73,8 +73,16 @@ async fn would_be_taken(context: &mut Context, broker: &Broker, id: &str) -> Res
         State::Unspecified | State::Requested | State::AwaitingApproval | State::Scheduled => {
             "would be refused before it begins"
         }
+        State::Activating if !activation.continues.is_empty() => {
+            "would be refused before it takes over; what it is to continue stays"
+        }
         State::Activating | State::Active => "would be taken away now",
         State::Revoking => "is being taken away already; nothing would change",
+        State::Closed if !activation.continued_by.is_empty() => {
+            let advice =
+                format!("`elevate revoke {}` takes that one away", clean_line(&activation.continued_by));
+            return Err(dry::wrong_state(&activation, &advice));
+        }
         State::Closed => {
             return Err(dry::wrong_state(
                 &activation,

@@ -101,6 +101,7 @@ pub(crate) struct Activation {
     ended_by: Option<Principal>,
     kind: &'static str,
     continues: Option<String>,
+    continued_by: Option<String>,
     bundle_ids: Vec<String>,
     asked_term_seconds: i64,
     asked_scope: String,
@@ -220,6 +221,7 @@ pub(crate) struct Asked {
     approvers: Option<Approvers>,
     power: Option<Power>,
     starts_at: Option<Timestamp>,
+    continues: Option<String>,
 }
 
 impl DryRun {
@@ -230,7 +232,8 @@ impl DryRun {
         digest: String,
     ) -> Self {
         let verb = match ask.kind() {
-            v1::ActivationKind::Unspecified => "activate",
+            v1::ActivationKind::Unspecified if ask.continues.is_empty() => "activate",
+            v1::ActivationKind::Unspecified => "extend",
             v1::ActivationKind::BreakGlass => "break-glass",
         };
         let v1::PrepareActivationRequest {
@@ -241,6 +244,7 @@ impl DryRun {
             kind: _,
             starts_at,
             scope: _,
+            continues,
         } = ask;
         let ticket_verdict = verdict(told.ticket_verdict());
         let v1::PrepareActivationResponse {
@@ -273,6 +277,7 @@ impl DryRun {
             approvers: approvers.map(Into::into),
             power: power.map(Into::into),
             starts_at: time(starts_at.as_ref()),
+            continues: some(continues),
         };
         Self { dry_run: true, verb, asked: Some(asked), activation: None }
     }
@@ -457,6 +462,7 @@ impl From<v1::Activation> for Activation {
             review,
             sign_out,
             signed_out,
+            continued_by,
         } = message;
         Self {
             id,
@@ -494,6 +500,7 @@ impl From<v1::Activation> for Activation {
             review: review.map(Into::into),
             sign_out,
             signed_out: signed_out.map(Into::into),
+            continued_by: some(continued_by),
         }
     }
 }

@@ -151,6 +151,18 @@ pub(crate) fn vouched(ticket: Option<&v1::Ticket>, verdict: v1::TicketVerdict) -
 
 /// Where an activation stands, without the times.
 pub(crate) fn standing(activation: &v1::Activation) -> String {
+    let standing = by_itself(activation);
+    match activation.state() {
+        // Beside what is held, it is no second role.
+        State::Requested | State::AwaitingApproval | State::Scheduled if !activation.continues.is_empty() => {
+            format!("{standing} to go on longer")
+        }
+        State::Activating if !activation.continues.is_empty() => "taking over".to_owned(),
+        _ => standing,
+    }
+}
+
+fn by_itself(activation: &v1::Activation) -> String {
     match activation.state() {
         State::Unspecified => "in a state that this client does not know".to_owned(),
         State::Requested => "requested".to_owned(),
@@ -388,6 +400,7 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
         ("for", as_asked(seconds_as_written(activation.term_seconds), term_asked(activation))),
         ("why", clean(&activation.justification)),
         ("ticket", vouched(activation.ticket.as_ref(), activation.ticket_verdict())),
+        ("continues", clean_line(&activation.continues)),
         ("approval", requirements(&activation.requirements)),
         ("approved by", said.join("\n")),
         ("yeses", if has_own(activation) { yeses(activation) } else { String::new() }),

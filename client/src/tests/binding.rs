@@ -33,6 +33,7 @@ fn digest(
         justification,
         ticket,
         policy_version,
+        continues: "",
     }
     .digest()
 }

@@ -126,7 +126,8 @@ async fn what_a_dry_run_of_an_emergency_would_ask() {
               "ascent": "indirect",
               "how": "it can join a group"
             },
-            "starts_at": null
+            "starts_at": null,
+            "continues": null
           },
           "activation": null
         }

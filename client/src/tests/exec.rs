@@ -173,3 +173,30 @@ async fn a_dry_run_runs_nothing() {
     assert_eq!(ran.exit.code(), 0, "{ran:?}");
     assert!(!bench.broker.was_called("request_activation") && bench.shell.ran.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_role_that_goes_on_as_another_is_held_and_given_back_as_that() {
+    const NEW: &str = "0199a1b2-0000-7000-8000-000000000002";
+    let mut bench = asking(&[]).await;
+    let mut over = ended(v1::Outcome::TakenOver);
+    NEW.clone_into(&mut over.continued_by);
+    let end = || Some(Status::unavailable("draining"));
+    let mut new = activation(State::Active);
+    NEW.clone_into(&mut new.id);
+    bench.broker.streams("hold_activation", &[activation(State::Active), over], end());
+    bench.broker.streams("hold_activation", &[new], end());
+    let until = Arc::new(Notify::new());
+    bench.shell = Arc::new(super::bench::Shell { until: Some(Arc::clone(&until)), ..Default::default() });
+    let held = || bench.broker.asked::<v1::HoldActivationRequest>("hold_activation");
+    let held_as_that = async {
+        while held().last().is_none_or(|last| last.id != NEW) {
+            tokio::task::yield_now().await;
+        }
+        until.notify_one();
+    };
+    let (ran, ()) = tokio::join!(exec(&bench, &[]), held_as_that);
+    assert!(ran.err.contains(&format!("groups-admin goes on as {NEW}")), "{}", ran.all());
+    assert!(!ran.err.contains("goes on without it"), "{}", ran.all());
+    let given_back: Vec<v1::DeactivateActivationRequest> = bench.broker.asked(DEACTIVATE);
+    assert_eq!((given_back.len(), given_back[0].id.as_str()), (1, NEW));
+}

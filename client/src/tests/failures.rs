@@ -25,6 +25,8 @@ async fn every_reason_of_the_contract_has_its_exit_code() {
         (Code::NotFound, "ACTIVATION_NOT_FOUND", 5),
         (Code::AlreadyExists, "ALREADY_APPROVED", 6),
         (Code::AlreadyExists, "SLOT_TAKEN", 6),
+        (Code::AlreadyExists, "EXTENDED_ALREADY", 6),
+        (Code::FailedPrecondition, "NOT_EXTENDED", 6),
         (Code::FailedPrecondition, "ASSIGNED_ELSEWHERE", 6),
         (Code::FailedPrecondition, "WRONG_STATE", 6),
         (Code::FailedPrecondition, "NO_POLICY", 6),

@@ -284,3 +284,60 @@ async fn show_says_what_came_of_the_sign_out_and_what_it_does_not_reach() {
         assert!(ran.out.contains(expected), "{ran:?}");
     }
 }
+
+#[tokio::test]
+async fn what_is_to_take_over_holds_nothing_and_what_takes_over_meanwhile_is_told_too() {
+    let bench = Bench::signed_in().await;
+    let continuing = v1::Activation { continues: ID.to_owned(), ..of(OTHER, ann(), State::Activating) };
+    let over = |by: &str| v1::Activation {
+        continued_by: by.to_owned(),
+        principal: Some(ann()),
+        ..ended(v1::Outcome::TakenOver)
+    };
+    let candidates = vec![candidate(continuing.clone()), candidate(over(OTHER))];
+    let preview = v1::PreviewRevocationResponse { candidates, ..Default::default() };
+    bench.broker.says("preview_revocation", &preview);
+    expect![[r#"
+        out: Nothing was changed. This would be taken away:
+        out: ROLE          WHO  STATE                                WHAT                                                            ID
+        out: groups-admin  Ann  taking over                          refused before it takes over                                    0199a1b2-0000-7000-8000-000000000002
+        out: groups-admin  Ann  continued by another at 16:00 (now)  continued by 0199a1b2-0000-7000-8000-000000000002, which stays  0199a1b2-0000-7000-8000-000000000001
+        out: 0 to be taken away, 1 not begun and to be refused, 0 on their way out already
+        exit: 0
+    "#]]
+    .assert_eq(&bench.elevate(&["revoke", ID, OTHER, "--dry-run"]).await.all());
+
+    let course = [
+        step(Step::Gone, over(THIRD)),
+        step(Step::Begun, of(THIRD, ann(), State::Revoking)),
+        all_recorded(),
+        gone(THIRD, v1::Outcome::Revoked),
+    ];
+    bench.broker.streams("revoke_activations", &course, None);
+    let ran = bench.elevate(&["revoke", "--role", "groups-admin", "--reason", "x", "--yes"]).await;
+    expect![[r#"
+        groups-admin for Ann: continued by another at 16:00 (now)
+        groups-admin (0199a1b2-0000-7000-8000-000000000003): being taken away
+        groups-admin (0199a1b2-0000-7000-8000-000000000003): revoked at 16:00 (now)
+        2 gone, 0 being taken away, 0 failed
+    "#]]
+    .assert_eq(&ran.out);
+
+    // One by one, likewise.
+    bench
+        .broker
+        .says("get_caller", &v1::Caller { app_roles: vec!["revoker".to_owned()], ..Default::default() });
+    bench.broker.says("get_activation", &continuing);
+    bench.broker.says("get_activation", &over(OTHER));
+    expect![[r#"
+        out: Nothing was changed. groups-admin for Ann would be refused before it takes over; what it is to continue stays
+        exit: 0
+    "#]]
+    .assert_eq(&bench.elevate(&["revoke", OTHER, "--dry-run"]).await.all());
+    expect![[r#"
+        err: error: this activation is continued by another
+        err:   `elevate revoke 0199a1b2-0000-7000-8000-000000000002` takes that one away
+        exit: 6
+    "#]]
+    .assert_eq(&bench.elevate(&["revoke", ID, "--dry-run"]).await.all());
+}

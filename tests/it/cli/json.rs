@@ -184,6 +184,7 @@ async fn every_verb_answers_with_an_object_whose_fields_stay() {
           asked_term_seconds: number
           bundle_ids: []
           closed_at: null | text
+          continued_by: null
           continues: null
           detail: null | text
           digest: text
@@ -316,6 +317,7 @@ async fn an_activation_in_full() {
             "ended_by": null,
             "kind": "ordinary",
             "continues": null,
+            "continued_by": null,
             "bundle_ids": [],
             "asked_term_seconds": 3600,
             "asked_scope": "/",

@@ -7,23 +7,23 @@ use crate::ports::directory::{Assignment, GrantAnswer, Held, RevokeAnswer};
 const WAY: Way = Way::Group;
 const GROUP: &str = GROUPS_ADMIN;
 
-fn name() -> AssignmentId {
+pub(super) fn name() -> AssignmentId {
     id(&format!("{GROUP}_member_{ANN}"))
 }
 
-fn owner() -> Target {
+pub(super) fn owner() -> Target {
     Target::Group(Membership { group: GROUP.parse().unwrap(), relation: Relation::Owner })
 }
 
-fn get() -> String {
+pub(super) fn get() -> String {
     format!("GET groups/{GROUP}/members/{ANN}/$ref")
 }
 
-fn list() -> String {
+pub(super) fn list() -> String {
     format!("GET groups/{GROUP}/members?$select=id&$top=999")
 }
 
-fn owners() -> String {
+pub(super) fn owners() -> String {
     format!("GET groups/{GROUP}/owners?$select=id&$top=999")
 }
 
@@ -35,11 +35,11 @@ fn remove() -> String {
     format!("DELETE groups/{GROUP}/members/{ANN}/$ref")
 }
 
-fn user(id: &str) -> Value {
+pub(super) fn user(id: &str) -> Value {
     json!({ "@odata.type": "#microsoft.graph.user", "id": id })
 }
 
-fn shown() -> Reply {
+pub(super) fn shown() -> Reply {
     // As Graph spells it, and not as it was sent.
     let address = format!(
         "https://graph.microsoft.com/v2/{TENANT}/directoryObjects/{}/Microsoft.DirectoryServices.User",

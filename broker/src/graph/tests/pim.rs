@@ -4,25 +4,25 @@ use super::*;
 use crate::ports::Directory;
 use crate::ports::directory::{Assignment, GrantAnswer, Held, RevokeAnswer};
 
-const OURS: &str = "2c5b4a1e-0d7c-4f66-9a6f-5a1f5f8d0001";
-const THEIRS: &str = "2c5b4a1e-0d7c-4f66-9a6f-5a1f5f8d0002";
+pub(super) const OURS: &str = "2c5b4a1e-0d7c-4f66-9a6f-5a1f5f8d0001";
+pub(super) const THEIRS: &str = "2c5b4a1e-0d7c-4f66-9a6f-5a1f5f8d0002";
 const MARKER: &str = "Elevate activation 0198a2f0-0000-7000-8000-000000000001";
-const POST: &str = "POST roleAssignmentScheduleRequests";
-const WAY: Way = Way::Pim;
+pub(super) const POST: &str = "POST roleAssignmentScheduleRequests";
+pub(super) const WAY: Way = Way::Pim;
 
-fn requests() -> String {
+pub(super) fn requests() -> String {
     format!("GET roleAssignmentScheduleRequests?$filter=principalId eq '{ANN}'")
 }
 
-fn instances() -> String {
+pub(super) fn instances() -> String {
     format!("GET roleAssignmentScheduleInstances?$filter=principalId eq '{ANN}'")
 }
 
-fn assignments() -> String {
+pub(super) fn assignments() -> String {
     format!("GET roleAssignments?$filter=principalId eq '{ANN}'")
 }
 
-fn request(status: &str) -> Value {
+pub(super) fn request(status: &str) -> Value {
     json!({
         "id": OURS, "targetScheduleId": OURS, "status": status, "action": "adminAssign",
         "justification": MARKER, "principalId": ANN, "roleDefinitionId": GROUPS_ADMIN, "directoryScopeId": "/",
@@ -31,7 +31,7 @@ fn request(status: &str) -> Value {
     })
 }
 
-fn theirs(status: &str) -> Value {
+pub(super) fn theirs(status: &str) -> Value {
     let mut request = request(status);
     request["id"] = json!(THEIRS);
     request["targetScheduleId"] = json!(THEIRS);
@@ -39,7 +39,7 @@ fn theirs(status: &str) -> Value {
     request
 }
 
-fn instance(schedule: &str) -> Value {
+pub(super) fn instance(schedule: &str) -> Value {
     json!({
         "id": "i1", "principalId": ANN, "roleDefinitionId": GROUPS_ADMIN, "directoryScopeId": "/",
         "memberType": "Direct", "assignmentType": "Assigned", "roleAssignmentScheduleId": schedule,
@@ -47,7 +47,7 @@ fn instance(schedule: &str) -> Value {
     })
 }
 
-fn assignment() -> Value {
+pub(super) fn assignment() -> Value {
     json!({ "id": "origin-1", "principalId": ANN, "roleDefinitionId": GROUPS_ADMIN, "directoryScopeId": "/" })
 }
 
@@ -60,7 +60,7 @@ fn on_its_way() -> GrantAnswer {
     GrantAnswer::Unclear { reason, after: Some(Duration::from_secs(2)) }
 }
 
-fn wait_of(answer: &RevokeAnswer) -> Option<u64> {
+pub(super) fn wait_of(answer: &RevokeAnswer) -> Option<u64> {
     match answer {
         RevokeAnswer::NotYet { after, .. } => Some(after.map_or(0, |after| after.as_secs())),
         RevokeAnswer::Gone => None,

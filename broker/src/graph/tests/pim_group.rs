@@ -6,50 +6,50 @@ use super::*;
 use crate::ports::Directory;
 use crate::ports::directory::{Assignment, GrantAnswer, Held, RevokeAnswer};
 
-const GROUP: &str = GROUPS_ADMIN;
-const REQUEST: &str = "2c5b4a1e-0d7c-4f66-9a6f-5a1f5f8d0001";
+pub(super) const GROUP: &str = GROUPS_ADMIN;
+pub(super) const REQUEST: &str = "2c5b4a1e-0d7c-4f66-9a6f-5a1f5f8d0001";
 const MARKER: &str = "Elevate activation 0198a2f0-0000-7000-8000-000000000001";
 const ROOT: &str = "identityGovernance/privilegedAccess/group";
 const WAY: Way = Way::PimGroup;
 
-fn place(relation: Relation) -> Target {
+pub(super) fn place(relation: Relation) -> Target {
     Target::PimGroup(Membership { group: GROUP.parse().unwrap(), relation })
 }
 
-fn schedule(relation: Relation) -> String {
+pub(super) fn schedule(relation: Relation) -> String {
     format!("{GROUP}_{relation}_{REQUEST}")
 }
 
 /// What PIM calls a place that it did not make, or that it gave up ending.
-fn unscheduled(relation: Relation) -> String {
+pub(super) fn unscheduled(relation: Relation) -> String {
     format!("{GROUP}_{relation}_{ANN}")
 }
 
-fn post() -> String {
+pub(super) fn post() -> String {
     format!("POST {ROOT}/assignmentScheduleRequests")
 }
 
-fn requests() -> String {
+pub(super) fn requests() -> String {
     format!("GET {ROOT}/assignmentScheduleRequests?$filter=principalId eq '{ANN}'")
 }
 
-fn instances() -> String {
+pub(super) fn instances() -> String {
     format!("GET {ROOT}/assignmentScheduleInstances?$filter=principalId eq '{ANN}'")
 }
 
-fn get(relation: Relation) -> String {
+pub(super) fn get(relation: Relation) -> String {
     format!("GET groups/{GROUP}/{relation}s/{ANN}/$ref")
 }
 
-fn list(relation: Relation) -> String {
+pub(super) fn list(relation: Relation) -> String {
     format!("GET groups/{GROUP}/{relation}s?$select=id&$top=999")
 }
 
-fn user(id: &str) -> Value {
+pub(super) fn user(id: &str) -> Value {
     json!({ "@odata.type": "#microsoft.graph.user", "id": id })
 }
 
-fn request(relation: Relation, status: &str) -> Value {
+pub(super) fn request(relation: Relation, status: &str) -> Value {
     json!({
         "id": REQUEST, "targetScheduleId": schedule(relation), "status": status, "action": "adminAssign",
         "justification": MARKER, "principalId": ANN, "groupId": GROUP, "accessId": relation.as_str(),
@@ -58,7 +58,7 @@ fn request(relation: Relation, status: &str) -> Value {
     })
 }
 
-fn instance(relation: Relation, schedule: &str) -> Value {
+pub(super) fn instance(relation: Relation, schedule: &str) -> Value {
     json!({
         "id": unscheduled(relation), "principalId": ANN, "groupId": GROUP, "accessId": relation.as_str(),
         "memberType": "direct", "assignmentType": "assigned", "assignmentScheduleId": schedule,

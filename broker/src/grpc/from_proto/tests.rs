@@ -57,6 +57,9 @@ fn a_wish_is_read_within_its_bounds() {
         assert_eq!(read, expected, "{role:?} {seconds} {:.20?} {ticket:?}", why);
     }
     assert_eq!(wish(message("reader", 0, WHY, None)).unwrap().term, None);
+    let continues = "yesterday's".to_owned();
+    let continuing = api::PrepareActivationRequest { continues, ..message("reader", 0, WHY, None) };
+    assert_eq!(refused(wish(continuing)), wrong("continues"));
 }
 
 #[test]

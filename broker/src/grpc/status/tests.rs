@@ -53,6 +53,8 @@ fn every() -> Vec<(Refusal, Code, &'static str)> {
             "REVIEW_OPEN",
         ),
         (Refusal::SlotTaken { by }, Code::AlreadyExists, "SLOT_TAKEN"),
+        (Refusal::ExtendedAlready { by }, Code::AlreadyExists, "EXTENDED_ALREADY"),
+        (Refusal::NotExtended("no later".to_owned()), Code::FailedPrecondition, "NOT_EXTENDED"),
         (Refusal::AssignedElsewhere, Code::FailedPrecondition, "ASSIGNED_ELSEWHERE"),
         (Refusal::ActivationNotFound, Code::NotFound, "ACTIVATION_NOT_FOUND"),
         (Refusal::WrongState { is: "closed", hint: "no" }, Code::FailedPrecondition, "WRONG_STATE"),

@@ -104,3 +104,26 @@ async fn a_request_of_a_disabled_account_does_not_begin() {
     assert_eq!(world.directory.calls("grant"), 0);
     assert!(world.clock.now().latest() > start());
 }
+
+#[tokio::test]
+async fn what_a_disabled_account_holds_goes_and_what_is_to_continue_it_too() {
+    let world = World::new().await;
+    let old = world.held(ANN, "reader").await;
+    let new = world.extend(ANN, "reader", old, 7200).await.unwrap().id;
+    world.directory.will_extend([Fails]);
+    world.settle(new).await;
+    assert_eq!(world.word(new).await, "activating");
+    world.directory.account_is(object(ANN), Some(Account::Disabled));
+    world.workflow.watch_accounts().await.unwrap();
+    // At once, and not only because there is nothing to continue any more.
+    assert_eq!(world.outcome(new).await, Outcome::Failed { reason: "the account is disabled".to_owned() });
+    world.settle_all().await;
+    assert_eq!(world.outcome(old).await, Outcome::Ended(Cause::AccountClosed { deleted: false }));
+    assert!(world.directory.all().is_empty());
+    // Nor does one begin to continue anything.
+    let old = world.held(BEN, "reader").await;
+    let new = world.extend(BEN, "reader", old, 7200).await.unwrap().id;
+    world.directory.account_is(object(BEN), Some(Account::Disabled));
+    world.settle(new).await;
+    assert_eq!(world.outcome(new).await, Outcome::Failed { reason: "the account is disabled".to_owned() });
+}

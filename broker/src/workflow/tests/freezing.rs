@@ -1,6 +1,7 @@
 //! Nothing new is granted, and everything is still taken away.
 
 use elevate_core::activation::{Cause, Outcome};
+use elevate_core::names::ActivationId;
 
 use super::emergencies;
 use super::outside::Answer::*;
@@ -156,4 +157,72 @@ async fn revokers_freeze_people_thaw_and_nobody_thaws_what_is_not_frozen() {
     assert_eq!(refused(world.workflow.thaw(&person(ANN), "x").await), "NOT_ALLOWED");
     world.workflow.thaw(&with(ANN, AppRole::PolicyAdmin), "a false alarm").await.unwrap();
     assert_eq!(world.workflow.frozen().await.unwrap(), None);
+}
+
+/// Held, and to be continued: the directory has given no clear answer to that yet.
+async fn going_on(world: &World) -> (ActivationId, ActivationId) {
+    let old = world.held(ANN, "reader").await;
+    let new = world.extend(ANN, "reader", old, 7200).await.unwrap().id;
+    world.directory.will_extend([Fails]);
+    world.settle(new).await;
+    assert_eq!((world.word(old).await, world.word(new).await), ("active", "activating"));
+    (old, new)
+}
+
+#[tokio::test]
+async fn a_later_end_is_a_new_grant_and_what_is_held_keeps_the_end_it_has() {
+    // Nobody can ask for one, and what was prepared before is too late.
+    let world = World::new().await;
+    let old = world.held(ANN, "reader").await;
+    let wish = World::longer("reader", old, 7200);
+    let prepared = world.workflow.prepare(&person(ANN), &wish).await.unwrap();
+    let held_up = world.held(BEN, "reader").await;
+    world.clock.forward(600);
+    let waiting = world.extend(BEN, "reader", held_up, 7200).await.unwrap().id;
+    frozen(&world).await;
+    assert_eq!(world.extend(ANN, "reader", old, 7200).await.unwrap_err().reason(), "FROZEN");
+    let late = world.ask_with(ANN, world.request_id(), &wish, &prepared).await.unwrap_err();
+    assert_eq!(late.reason(), "FROZEN");
+    // One that was asked for before waits, and is refused when there is nothing to continue.
+    world.settle_all().await;
+    let retry = world.state(waiting).await.retry().cloned().unwrap();
+    assert!(retry.hindrance.contains("frozen"), "{retry:?}");
+    world.clock.forward(3000);
+    world.settle_all().await;
+    for id in [old, held_up] {
+        assert_eq!(world.outcome(id).await, Outcome::Ended(Cause::Expired));
+    }
+    assert!(matches!(world.outcome(waiting).await, Outcome::Failed { reason } if reason.contains("is over")));
+    assert_eq!((world.directory.calls("extend"), world.directory.all()), (0, vec![]));
+}
+
+#[tokio::test]
+async fn an_intent_to_continue_that_meets_a_freeze_is_refused_and_takes_nothing_away() {
+    let world = World::new().await;
+    let (old, new) = going_on(&world).await;
+    frozen(&world).await;
+    world.clock.forward(61);
+    world.settle_all().await;
+    assert!(matches!(world.outcome(new).await, Outcome::Failed { reason } if reason.contains("frozen")));
+    assert_eq!((world.word(old).await, world.directory.calls("extend")), ("active", 1));
+
+    // The freeze comes while the directory is asked: it has done it, and nothing is taken over all the same.
+    let world = World::new().await;
+    let old = world.held(ANN, "reader").await;
+    let new = world.extend(ANN, "reader", old, 7200).await.unwrap().id;
+    world.directory.at_extend.shut();
+    let settling = tokio::spawn({
+        let workflow = std::sync::Arc::clone(&world.workflow);
+        async move { workflow.settle(new).await }
+    });
+    world.directory.at_extend.reached().await;
+    frozen(&world).await;
+    world.directory.at_extend.open();
+    settling.await.unwrap().unwrap();
+    assert!(matches!(world.outcome(new).await, Outcome::Failed { reason } if reason.contains("frozen")));
+    assert_eq!((world.word(old).await, world.directory.all().len()), ("active", 1));
+    world.clock.forward(3600);
+    world.settle_all().await;
+    assert_eq!(world.outcome(old).await, Outcome::Ended(Cause::Expired));
+    assert!(world.directory.all().is_empty());
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use elevate_core::activation::{Activation, State};
+use elevate_core::activation::{Activation, Outcome, State};
 use elevate_core::names::{ActivationId, AssignmentId, Slot};
 use proptest::prelude::*;
 
@@ -27,7 +27,9 @@ enum Move {
     Reconcile,
     Restart,
     Forward(i64),
+    Extend(usize, i64),
     Grants(Answer),
+    Extends(Answer),
     Revokes(Answer),
     Down(bool),
     Unsure(i64),
@@ -64,7 +66,9 @@ fn moves() -> impl Strategy<Value = Move> {
         2 => Just(Reconcile),
         1 => Just(Restart),
         5 => prop::sample::select(vec![1, 2, 31, 61, 600, 3600, 7200]).prop_map(Forward),
+        4 => (nth(), prop::sample::select(vec![600, 3600, 7200])).prop_map(|(nth, term)| Extend(nth, term)),
         3 => answer().prop_map(Grants),
+        2 => answer().prop_map(Extends),
         3 => answer().prop_map(Revokes),
         1 => any::<bool>().prop_map(Down),
         1 => (1..20_i64).prop_map(Unsure),
@@ -97,7 +101,10 @@ async fn check(world: &World, by_hand: &BTreeMap<Slot, AssignmentId>) {
         };
         let maker = all.iter().find(|activation| activation.id == by).expect("on record");
         assert_eq!(maker.slot(), slot);
-        match &maker.state {
+        // Who made it, or who took it over since.
+        let mut answers = all.iter().filter(|each| each.takes_slot() && each.slot() == slot);
+        let answers_for_it = answers.next().unwrap_or(maker);
+        match &answers_for_it.state {
             State::Activating { .. } => {}
             State::Active { held, .. } => assert_eq!(*held, id),
             State::Revoking { .. } => {}
@@ -105,6 +112,15 @@ async fn check(world: &World, by_hand: &BTreeMap<Slot, AssignmentId>) {
         }
     }
     assert_eq!(others, *by_hand, "somebody else's is left alone");
+    // Exactly one of the two gave, and the other took.
+    for activation in &all {
+        let old = activation.request.asked.continues;
+        let old = old.map(|old| all.iter().find(|each| each.id == old).expect("on record"));
+        if let Some(old) = old {
+            let taken = matches!(&old.state, State::Closed { outcome: Outcome::TakenOver { by }, .. } if *by == activation.id);
+            assert_eq!(taken, activation.held_from.is_some(), "{old:?} and {activation:?}");
+        }
+    }
 }
 
 /// After everything due was settled: what is past its end is held only while the directory gives no answer.
@@ -130,6 +146,15 @@ async fn play(moves: Vec<Move>) {
             Move::Ask(who, role) => {
                 if let Ok(recorded) = world.ask(who, ROLES[role]).await {
                     ids.push(recorded.id);
+                }
+            }
+            Move::Extend(nth, term) => {
+                if let Some(id) = picked(nth) {
+                    let asked = world.store.load(id).await.unwrap().unwrap().request.asked.clone();
+                    let who = (1..3_u64).find(|who| principal(*who) == asked.principal).unwrap();
+                    if let Ok(recorded) = world.extend(who, asked.role.as_str(), id, term).await {
+                        ids.push(recorded.id);
+                    }
                 }
             }
             Move::Yes(who, nth) => {
@@ -170,6 +195,7 @@ async fn play(moves: Vec<Move>) {
             Move::Restart => world = world.again().await,
             Move::Forward(seconds) => world.clock.forward(seconds),
             Move::Grants(answer) => world.directory.will_grant([answer]),
+            Move::Extends(answer) => world.directory.will_extend([answer]),
             Move::Revokes(answer) => world.directory.will_revoke([answer]),
             Move::Down(down) => world.directory.is_down(down),
             Move::Unsure(seconds) => world.clock.unsure_by(seconds),

@@ -8,7 +8,9 @@ use elevate_core::names::ActivationId;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::outside::Answer::*;
 use super::world::*;
+use crate::ports::Clock as _;
 use crate::ports::journal::Page;
 use crate::ports::verifier::AppRole;
 use crate::workflow::{Refusal, Selection, Taken};
@@ -114,4 +116,93 @@ async fn who_is_no_revoker_sees_and_takes_nothing() {
 
 fn page() -> Page {
     Page { limit: 100, after: None }
+}
+
+#[tokio::test]
+async fn what_is_held_and_what_is_to_continue_it_go_both_wherever_the_second_stands() {
+    let of_ann = Selection::Live { principal: Some(object(ANN)), role: None };
+    let of_role = Selection::Live { principal: None, role: Some("reader".parse().unwrap()) };
+    for (selection, has_begun) in [(of_ann, false), (of_role.clone(), true), (of_role, false)] {
+        let world = World::new().await;
+        let old = world.held(ANN, "reader").await;
+        let new = world.extend(ANN, "reader", old, 7200).await.unwrap().id;
+        if has_begun {
+            world.directory.will_extend([Fails]);
+            world.settle(new).await;
+        }
+        assert_eq!(world.word(new).await, if has_begun { "activating" } else { "scheduled" });
+        let (told, counted) = taken(&world, selection).await;
+        assert_eq!(counted, (2, false));
+        for id in [old, new] {
+            let is_told = told.iter().any(|one| match one {
+                Taken::Begun(told) | Taken::Over(told) => *told == id,
+                Taken::Failed(..) => false,
+            });
+            assert!(is_told, "{told:?}");
+        }
+        world.settle_all().await;
+        assert_eq!(
+            world.outcome(old).await,
+            Outcome::Ended(Cause::Revoked { reason: "incident 7".to_owned() })
+        );
+        assert!(matches!(world.outcome(new).await, Outcome::Failed { .. }));
+        assert_eq!((world.directory.all(), world.directory.wrongs()), (vec![], vec![]));
+    }
+}
+
+#[tokio::test]
+async fn what_only_waits_to_continue_another_is_refused_at_once_and_never_in_contention() {
+    let world = World::new().await;
+    let old = world.held(ANN, "reader").await;
+    let new = world.extend(ANN, "reader", old, 7200).await.unwrap().id;
+    world.directory.will_extend([Fails]);
+    world.settle(new).await;
+    assert_eq!(world.word(new).await, "activating");
+    let (told, _) = taken(&world, Selection::Named(BTreeSet::from([new]))).await;
+    assert!(matches!(told.as_slice(), [Taken::Over(id)] if *id == new), "{told:?}");
+    assert!(matches!(world.outcome(new).await, Outcome::Failed { reason } if reason.contains("incident 7")));
+    assert_eq!((world.word(old).await, world.directory.calls("revoke")), ("active", 0));
+}
+
+#[tokio::test]
+async fn what_takes_over_while_much_is_taken_away_is_taken_away_too() {
+    let world = World::new().await;
+    let revoker = with(EVE, AppRole::Revoker);
+    let old = world.held(ANN, "reader").await;
+    let begun = world.clock.now().latest();
+    let (ids, _) = world.workflow.selected(&revoker, EVERYTHING).await.unwrap();
+    // Asked for after the selection was made, and on record before the old one's turn comes. Twice.
+    let new = world.extend(ANN, "reader", old, 7200).await.unwrap().id;
+    world.settle_all().await;
+    let third = world.extend(ANN, "reader", new, 3 * 3600).await.unwrap().id;
+    world.settle_all().await;
+    assert_eq!(
+        [world.word(old).await, world.word(new).await, world.word(third).await],
+        ["closed", "closed", "active"]
+    );
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let workflow = Arc::clone(&world.workflow);
+    assert_eq!(ids, [old]);
+    assert_eq!(workflow.take_all(revoker, ids, begun, "incident 7".to_owned(), told).await.unwrap(), 3);
+    let mut last = None;
+    while let Some(one) = heard.recv().await {
+        last = Some(one);
+    }
+    assert!(matches!(last, Some(Taken::Begun(id)) if id == third), "{last:?}");
+    world.settle_all().await;
+    assert!(world.directory.all().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_taken_over_long_ago_and_is_named_takes_nothing_else_and_says_who_holds_it() {
+    let world = World::new().await;
+    let old = world.held(ANN, "reader").await;
+    let new = world.extend(ANN, "reader", old, 7200).await.unwrap().id;
+    world.settle_all().await;
+    world.clock.forward(1);
+    let (told, _) = taken(&world, Selection::Named(BTreeSet::from([old]))).await;
+    assert!(matches!(told.as_slice(), [Taken::Over(id)] if *id == old), "{told:?}");
+    assert_eq!(world.word(new).await, "active");
+    let refused = world.workflow.revoke(&with(EVE, AppRole::Revoker), old, "x").await.unwrap_err();
+    assert!(refused.to_string().contains("continued by another"), "{refused}");
 }

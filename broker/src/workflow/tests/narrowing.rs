@@ -184,3 +184,20 @@ async fn nobody_narrows_to_where_the_asker_holds_it_already() {
     assert_eq!(refused, Refusal::Approval(expected));
     yes(&world, LEO, second, &less("", OTHER_UNIT)).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_goes_on_longer_goes_on_as_it_is() {
+    let world = World::new().await;
+    let old = world.asked(ANN, "admin").await;
+    world.yes(LEA, old).await.unwrap();
+    world.yes(LEO, old).await.unwrap();
+    world.settle(old).await;
+    let new = world.extend(ANN, "admin", old, 7200).await.unwrap().id;
+    let refused = yes(&world, LEA, new, &less("", UNIT)).await.unwrap_err();
+    assert_eq!(refused.reason(), "NOT_NARROWER");
+    // But for a shorter time, as long as that ends later.
+    yes(&world, LEA, new, &less("90m", "")).await.unwrap();
+    world.yes(LEO, new).await.unwrap();
+    world.settle_all().await;
+    assert_eq!((world.word(old).await, world.word(new).await), ("closed", "active"));
+}

@@ -18,8 +18,8 @@ use tokio::sync::{Semaphore, watch};
 use super::world;
 use crate::ports::clock::Assurance;
 use crate::ports::directory::{
-    Account, Assignment, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit, SignOutAnswer,
-    Unreachable,
+    Account, Assignment, ExtendPermit, GrantAnswer, GrantPermit, Held, Members, RevokeAnswer, RevokePermit,
+    SignOutAnswer, Unreachable,
 };
 use crate::ports::verifier::{AppRole, Caller, CallerKind, Challenge, TokenRefusal, VerifiedProof, Wanted};
 use crate::ports::{Clock, Directory, Inventory, Journal, Verifier};
@@ -145,6 +145,7 @@ struct Inside {
     held: BTreeMap<Slot, (AssignmentId, Option<ActivationId>)>,
     down: bool,
     grants: VecDeque<Answer>,
+    extends: VecDeque<Answer>,
     revokes: VecDeque<Answer>,
     poisoned: BTreeSet<ActivationId>,
     accounts: BTreeMap<ObjectId, Option<Account>>,
@@ -166,6 +167,7 @@ pub(crate) struct Fake {
     pub(crate) at_groups: Gate,
     pub(crate) at_look: Gate,
     pub(crate) at_grant: Gate,
+    pub(crate) at_extend: Gate,
     pub(crate) at_revoke: Gate,
     pub(crate) at_names: Gate,
 }
@@ -180,6 +182,7 @@ impl Fake {
         let mut inside = self.inside();
         inside.down = false;
         inside.grants.clear();
+        inside.extends.clear();
         inside.revokes.clear();
     }
 
@@ -201,6 +204,10 @@ impl Fake {
 
     pub(crate) fn will_grant(&self, answers: impl IntoIterator<Item = Answer>) {
         self.inside().grants.extend(answers);
+    }
+
+    pub(crate) fn will_extend(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.inside().extends.extend(answers);
     }
 
     pub(crate) fn will_revoke(&self, answers: impl IntoIterator<Item = Answer>) {
@@ -343,6 +350,38 @@ impl Directory for Fake {
         if answer == Answer::Does { GrantAnswer::Done(id) } else { unclear(None) }
     }
 
+    async fn extend(&self, permit: &ExtendPermit) -> GrantAnswer {
+        let (journal, clock) = self.watched.get().unwrap();
+        let wrong = match journal.load(permit.activation()).await.unwrap() {
+            None => Some("without a record"),
+            Some(it) if it.still_needed() > 0 => Some("without approval"),
+            Some(it) => match it.state {
+                State::Activating { not_after, .. } if not_after != permit.not_after() => {
+                    Some("with another end")
+                }
+                State::Activating { .. } if clock.now().latest() >= permit.held_until() => Some("late"),
+                State::Activating { .. } => None,
+                _ => Some("without an intent"),
+            },
+        };
+        let down = self.note("extend").is_err();
+        self.at_extend.pass().await;
+        let mut inside = self.inside();
+        if let Some(wrong) = wrong {
+            inside.wrongs.push(format!("{} was extended {wrong}", permit.activation()));
+        }
+        let unclear = |after| GrantAnswer::Unclear { reason: "no answer".to_owned(), after };
+        let answer = if down { Answer::Fails } else { inside.extends.pop_front().unwrap_or(Answer::Does) };
+        let there = inside.held.get(permit.slot()).map(|(id, _)| id.clone());
+        match (answer, there) {
+            (Answer::Refuses, _) => GrantAnswer::Refused("not today".to_owned()),
+            (Answer::Busy(after), _) => unclear(Some(after)),
+            (Answer::Does, Some(id)) if id == *permit.held() => GrantAnswer::Done(id),
+            (Answer::Does, Some(_)) => GrantAnswer::Refused("somebody else assigned it".to_owned()),
+            _ => unclear(None),
+        }
+    }
+
     async fn revoke(&self, permit: &RevokePermit) -> RevokeAnswer {
         let down = self.note("revoke").is_err();
         self.at_revoke.pass().await;
@@ -357,8 +396,9 @@ impl Directory for Fake {
             Answer::Busy(after) => return not_yet(Some(after)),
             Answer::Does | Answer::DoesUnheard => {}
         }
-        if let Some((_, Some(by))) = inside.held.get(permit.slot())
-            && *by == permit.activation()
+        // What another made, and this one took over, it knows by its name.
+        if let Some((id, Some(by))) = inside.held.get(permit.slot())
+            && (*by == permit.activation() || permit.held() == Some(id))
         {
             inside.held.remove(permit.slot());
         }

@@ -112,3 +112,18 @@ async fn nobody_is_signed_out_of_what_was_never_held_or_of_an_account_that_is_go
     assert_eq!(world.outcome(id).await, Outcome::Ended(Cause::AccountClosed { deleted: true }));
     assert_eq!((sign_out(&world, id).await, world.directory.calls("sign-out")), (SignOut::NotNeeded, 0));
 }
+
+#[tokio::test]
+async fn nobody_is_signed_out_of_what_goes_on_as_another_before_that_ends() {
+    let world = world().await;
+    let old = world.held(ANN, "reader").await;
+    let new = world.extend(ANN, "reader", old, 7200).await.unwrap().id;
+    world.settle_all().await;
+    assert_eq!(world.outcome(old).await, Outcome::TakenOver { by: new });
+    world.clock.forward(3600);
+    world.settle_all().await;
+    assert_eq!((sign_out(&world, old).await, world.directory.signed_out()), (SignOut::NotNeeded, vec![]));
+    world.clock.forward(3600);
+    world.settle_all().await;
+    assert_eq!(world.directory.signed_out(), [object(ANN)]);
+}

@@ -11,6 +11,7 @@ use elevate_core::names::{
     TenantId,
 };
 use elevate_core::policy::PolicyVersion;
+use elevate_core::term::Term;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -166,7 +167,27 @@ impl World {
             kind: Kind::Ordinary,
             starts_at: None,
             scope: None,
+            continues: None,
         }
+    }
+
+    /// A wish to go on longer, for this many seconds.
+    pub(crate) fn longer(role: &str, old: ActivationId, seconds: i64) -> Wish {
+        let term = Term::from_seconds(seconds).unwrap();
+        Wish { term: Some(term), continues: Some(old), ..Self::wish(role) }
+    }
+
+    /// Prepares, signs in, asks to go on longer.
+    pub(crate) async fn extend(
+        &self,
+        who: u64,
+        role: &str,
+        old: ActivationId,
+        seconds: i64,
+    ) -> Result<Recorded, Refusal> {
+        let wish = Self::longer(role, old, seconds);
+        let prepared = self.workflow.prepare(&person(who), &wish).await?;
+        self.ask_with(who, self.request_id(), &wish, &prepared).await
     }
 
     /// Prepares, signs in, asks.

@@ -134,7 +134,12 @@ impl Course {
 
     fn take(&mut self, context: &mut Context, step: v1::RevocationProgress) -> Result<()> {
         let id = step.id.clone();
-        let name = self.names.get(&id).cloned().unwrap_or_else(|| clean_line(&id));
+        // One that took over meanwhile was in no preview.
+        let unseen = || match &step.activation {
+            Some(one) => format!("{} ({})", clean_line(&one.role), clean_line(&id)),
+            None => clean_line(&id),
+        };
+        let name = self.names.get(&id).cloned().unwrap_or_else(unseen);
         let text = match step.step() {
             Step::Unspecified => return Ok(()),
             Step::Begun => {

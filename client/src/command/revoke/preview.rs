@@ -69,16 +69,24 @@ impl Preview {
             parts.push(format!("and {more} more"));
         }
         parts.extend(self.unknown_ids.iter().map(|id| format!("no such activation: {}", clean_line(id))));
-        let count = |of: fn(State) -> bool| self.activations().filter(|one| of(one.state())).count();
-        let held = count(|state| matches!(state, State::Activating | State::Active));
-        let waiting =
-            count(|state| matches!(state, State::Requested | State::AwaitingApproval | State::Scheduled));
-        let going = count(|state| state == State::Revoking);
+        let count = |of: fn(&v1::Activation) -> bool| self.activations().filter(|one| of(one)).count();
+        let held =
+            count(|one| matches!(one.state(), State::Activating | State::Active) && !is_to_take_over(one));
+        let waiting = count(|one| {
+            matches!(one.state(), State::Requested | State::AwaitingApproval | State::Scheduled)
+                || is_to_take_over(one)
+        });
+        let going = count(|one| one.state() == State::Revoking);
         parts.push(format!(
             "{held} to be taken away, {waiting} not begun and to be refused, {going} on their way out already"
         ));
         parts.join("\n")
     }
+}
+
+/// What is to continue another holds nothing before it has taken over.
+fn is_to_take_over(activation: &v1::Activation) -> bool {
+    activation.state() == State::Activating && !activation.continues.is_empty()
 }
 
 /// What would become of one.
@@ -88,8 +96,12 @@ fn what(look: &Look, activation: &v1::Activation, candidate: &v1::RevocationCand
         (State::Active | State::Revoking, Some(until)) => {
             format!("Entra PIM keeps it until {}", look.clock(until))
         }
+        (State::Activating, _) if is_to_take_over(activation) => "refused before it takes over".to_owned(),
         (State::Activating | State::Active, _) => "taken away now".to_owned(),
         (State::Revoking, None) => "on its way out already".to_owned(),
+        (State::Closed, _) if !activation.continued_by.is_empty() => {
+            format!("continued by {}, which stays", clean_line(&activation.continued_by))
+        }
         (State::Closed, _) => "over already".to_owned(),
         (State::Unspecified | State::Requested | State::AwaitingApproval | State::Scheduled, _) => {
             "refused before it begins".to_owned()
