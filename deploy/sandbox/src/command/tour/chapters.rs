@@ -9,6 +9,7 @@ mod device_code;
 mod ending_early;
 mod exec;
 mod explain;
+mod extend;
 mod freeze;
 mod groups;
 mod main;
@@ -89,6 +90,11 @@ pub(super) const CHAPTERS: &[Chapter] = &[
         name: "break-glass",
         about: "an emergency: nobody is asked, everybody is told, somebody looks at it after",
         tell: |guide, folder| Box::pin(break_glass::tell(guide, folder)),
+    },
+    Chapter {
+        name: "extend",
+        about: "another activation takes over what is held, without a cut; or comes too late",
+        tell: |guide, folder| Box::pin(extend::tell(guide, folder)),
     },
     Chapter {
         name: "outage",
