@@ -25,6 +25,7 @@ use crate::ports::{Clock, Directory, Inventory, Journal, Tickets, Verifier};
 
 mod accounts;
 mod ask;
+mod bundle;
 mod decide;
 mod explain;
 mod extend;
@@ -46,6 +47,7 @@ mod throttle;
 mod ticket;
 
 pub use ask::{Prepared, Wish};
+pub use bundle::{BundleToApprove, PreparedBundle, YesToAll, YesToOne};
 pub use decide::{ToApprove, Yes};
 pub use explain::{Approvers, Explained, Obstacle};
 pub use hold::Hold;

@@ -348,6 +348,10 @@ impl Activation {
             (State::AwaitingApproval { .. }, Change::Denied { reason }) => {
                 closed(Outcome::Denied { reason: reason.clone() })
             }
+            // With the rest of what was asked for together.
+            (State::Scheduled { .. }, Change::Denied { reason }) if !self.request.bundle.is_empty() => {
+                closed(Outcome::Denied { reason: reason.clone() })
+            }
             (
                 State::Requested | State::AwaitingApproval { .. } | State::Scheduled { .. },
                 Change::Withdrawn,

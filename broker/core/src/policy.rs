@@ -12,6 +12,7 @@ use crate::names::{ObjectId, Principal, RoleName, Scope, Slot, Subject, Target, 
 use crate::term::Term;
 
 mod approvers;
+mod bundle;
 mod decision;
 pub mod files;
 pub mod import;
@@ -24,6 +25,7 @@ mod ticket;
 pub mod tier;
 
 pub use approvers::{Candidates, could_be_met};
+pub use bundle::{BUNDLE_MAX, BundleRefusal, may_be_together};
 pub use decision::Decision;
 pub use import::import;
 pub use protected::touched;

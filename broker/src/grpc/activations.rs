@@ -1,6 +1,8 @@
 //! `ActivationService`.
 
+use elevate_core::binding::Asked;
 use elevate_core::names::ActivationId;
+use elevate_core::policy::EligibleRole;
 use elevate_proto::v1 as api;
 use elevate_proto::v1::activation_service_server::ActivationService;
 use tokio::sync::broadcast::error::RecvError;
@@ -8,9 +10,9 @@ use tonic::{Request, Response, Status};
 
 use super::streams::{self, Answers};
 use super::{Api, Attempt, from_proto, status, to_proto};
-use crate::ports::journal::{Filter, Found};
+use crate::ports::journal::{Filter, Found, Recorded};
 use crate::ports::verifier::Caller;
-use crate::workflow::Hold;
+use crate::workflow::{Hold, Prepared, PreparedBundle};
 
 #[tonic::async_trait]
 impl ActivationService for Api {
@@ -22,31 +24,11 @@ impl ActivationService for Api {
         let attempt = Attempt::on_role("PrepareActivation", &request.get_ref().role);
         self.answer(attempt, request, |api, caller, message| async move {
             let wish = from_proto::wish(message)?;
-            let prepared = api.inner.workflow.prepare(&caller, &wish).await?;
-            let approvers = api.inner.workflow.approvers(caller.principal, &prepared.offer).await;
-            let approvers = Some(api.approvers(caller.principal, approvers).await);
-            let power = Some(to_proto::power(&prepared.offer));
-            let asked = &prepared.asked;
-            Ok(api::PrepareActivationResponse {
-                challenge: Some(to_proto::challenge(
-                    prepared.challenge,
-                    asked.digest(),
-                    &prepared.offer.proof,
-                )),
-                directory_role: Some(api.placed(&asked.target).await),
-                title: prepared.offer.title,
-                term_seconds: i64::from(asked.term.seconds()),
-                requirements: to_proto::requirements(&prepared.offer.approval),
-                approval_window_seconds: prepared.offer.approval_window.as_secs(),
-                policy_version: i64::try_from(asked.policy.0).unwrap_or(i64::MAX),
-                principal: Some(api::Principal {
-                    display_name: caller.name,
-                    ..to_proto::principal(asked.principal)
-                }),
-                approvers,
-                power,
-                ticket_verdict: to_proto::verdict(prepared.ticket_verdict).into(),
-            })
+            let Prepared { asked, offer, ticket_verdict, challenge } =
+                api.inner.workflow.prepare(&caller, &wish).await?;
+            let challenge = to_proto::challenge(challenge, asked.digest(), &offer.proof);
+            let prepared = api.prepared(&caller, &asked, &offer, ticket_verdict).await;
+            Ok(api::PrepareActivationResponse { challenge: Some(challenge), ..prepared })
         })
         .await
     }
@@ -88,6 +70,44 @@ impl ActivationService for Api {
             let recorded =
                 workflow.request(&caller, request_id, &wish, version, &id_token, &challenge).await?;
             Ok(api.named(&recorded).await)
+        })
+        .await
+    }
+
+    async fn prepare_bundle(
+        &self,
+        request: Request<api::PrepareBundleRequest>,
+    ) -> Result<Response<api::PrepareBundleResponse>, Status> {
+        let attempt = Attempt::on_role("PrepareBundle", first_role(&request.get_ref().items));
+        self.answer(attempt, request, |api, caller, api::PrepareBundleRequest { items }| async move {
+            let wishes = from_proto::wishes(items)?;
+            let PreparedBundle { members, rule, digest, challenge } =
+                api.inner.workflow.prepare_bundle(&caller, &wishes).await?;
+            let mut items = Vec::new();
+            for (asked, offer) in &members {
+                items.push(api.prepared(&caller, asked, offer).await);
+            }
+            let challenge = Some(to_proto::challenge(challenge, digest, &rule));
+            Ok(api::PrepareBundleResponse { challenge, items })
+        })
+        .await
+    }
+
+    async fn request_bundle(
+        &self,
+        request: Request<api::RequestBundleRequest>,
+    ) -> Result<Response<api::RequestBundleResponse>, Status> {
+        let attempt = Attempt::on_role("RequestBundle", first_role(&request.get_ref().items));
+        self.answer(attempt, request, |api, caller, message| async move {
+            let api::RequestBundleRequest { request_id, items, policy_version, proof } = message;
+            let request_id = from_proto::request_id(&request_id)?;
+            let wishes = from_proto::wishes(items)?;
+            let version = from_proto::policy_version(policy_version, "policy_version")?;
+            let api::Proof { id_token, challenge } = from_proto::proof(proof)?;
+            let workflow = &api.inner.workflow;
+            let recorded =
+                workflow.request_bundle(&caller, request_id, &wishes, version, &id_token, &challenge).await?;
+            Ok(api::RequestBundleResponse { activations: api.all_named(&recorded).await })
         })
         .await
     }
@@ -161,6 +181,19 @@ impl ActivationService for Api {
         .await
     }
 
+    async fn withdraw_bundle(
+        &self,
+        request: Request<api::WithdrawBundleRequest>,
+    ) -> Result<Response<api::WithdrawBundleResponse>, Status> {
+        let attempt = Attempt::on_activation("WithdrawBundle", &request.get_ref().id);
+        self.answer(attempt, request, |api, caller, api::WithdrawBundleRequest { id }| async move {
+            let recorded =
+                api.inner.workflow.withdraw_bundle(&caller, from_proto::activation_id(&id)?).await?;
+            Ok(api::WithdrawBundleResponse { activations: api.all_named(&recorded).await })
+        })
+        .await
+    }
+
     async fn deactivate_activation(
         &self,
         request: Request<api::DeactivateActivationRequest>,
@@ -174,7 +207,36 @@ impl ActivationService for Api {
     }
 }
 
+/// The role that a refused bundle is remembered by.
+fn first_role(items: &[api::PrepareActivationRequest]) -> &str {
+    items.first().map(|item| item.role.as_str()).unwrap_or_default()
+}
+
 impl Api {
+    /// What a wish means and needs, but for the sign-in.
+    async fn prepared(
+        &self,
+        caller: &Caller,
+        asked: &Asked,
+        offer: &EligibleRole,
+    ) -> api::PrepareActivationResponse {
+        let approvers = self.inner.workflow.approvers(caller.principal, offer).await;
+        let principal =
+            api::Principal { display_name: caller.name.clone(), ..to_proto::principal(asked.principal) };
+        api::PrepareActivationResponse {
+            challenge: None,
+            directory_role: Some(self.placed(&asked.target).await),
+            title: offer.title.clone(),
+            term_seconds: i64::from(asked.term.seconds()),
+            requirements: to_proto::requirements(&offer.approval),
+            approval_window_seconds: offer.approval_window.as_secs(),
+            policy_version: i64::try_from(asked.policy.0).unwrap_or(i64::MAX),
+            principal: Some(principal),
+            approvers: Some(self.approvers(caller.principal, approvers).await),
+            power: Some(to_proto::power(offer)),
+        }
+    }
+
     /// The activation as it stands, and again after every change. A hold lasts as long as the stream does.
     async fn watched(
         &self,
@@ -228,11 +290,17 @@ impl Api {
     }
 
     pub(super) async fn page_of(&self, found: &Found) -> (Vec<api::Activation>, String) {
+        let next = found.next.map(|id| id.to_string()).unwrap_or_default();
+        (self.all_named(&found.activations).await, next)
+    }
+
+    /// Activations with the names of the people and places in them.
+    pub(super) async fn all_named(&self, recorded: &[Recorded]) -> Vec<api::Activation> {
         let mut activations: Vec<_> =
-            found.activations.iter().map(|recorded| to_proto::activation(recorded)).collect();
+            recorded.iter().map(|recorded| to_proto::activation(recorded)).collect();
         self.inner.names.fill(&mut activations).await;
         let places = activations.iter_mut().filter_map(|activation| activation.directory_role.as_mut());
         self.inner.names.fill_places(places).await;
-        (activations, found.next.map(|id| id.to_string()).unwrap_or_default())
+        activations
     }
 }

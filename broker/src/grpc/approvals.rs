@@ -6,7 +6,7 @@ use elevate_proto::v1::approval_service_server::ApprovalService;
 use tonic::{Request, Response, Status};
 
 use super::{Api, Attempt, WORDS_MAX, from_proto, to_proto};
-use crate::workflow::{ToApprove, Yes};
+use crate::workflow::{BundleToApprove, ToApprove, Yes, YesToAll};
 
 #[tonic::async_trait]
 impl ApprovalService for Api {
@@ -66,6 +66,49 @@ impl ApprovalService for Api {
             };
             let recorded = api.inner.workflow.approve(&caller, id, yes).await?;
             Ok(api.named(&recorded).await)
+        })
+        .await
+    }
+
+    async fn prepare_bundle_approval(
+        &self,
+        request: Request<api::PrepareBundleApprovalRequest>,
+    ) -> Result<Response<api::PrepareBundleApprovalResponse>, Status> {
+        let attempt = Attempt::on_activation("PrepareBundleApproval", &request.get_ref().id);
+        self.answer(attempt, request, |api, caller, message| async move {
+            let api::PrepareBundleApprovalRequest { id, term_seconds, scope } = message;
+            let id = from_proto::activation_id(&id)?;
+            let off = from_proto::narrowed(term_seconds, &scope)?;
+            let BundleToApprove { members, rule, digest, challenge } =
+                api.inner.workflow.prepare_bundle_approval(&caller, id, &off).await?;
+            let members: Vec<_> = members.into_iter().map(|(recorded, _)| recorded).collect();
+            Ok(api::PrepareBundleApprovalResponse {
+                challenge: Some(to_proto::challenge(challenge, digest, &rule)),
+                activations: api.all_named(&members).await,
+            })
+        })
+        .await
+    }
+
+    async fn approve_bundle(
+        &self,
+        request: Request<api::ApproveBundleRequest>,
+    ) -> Result<Response<api::ApproveBundleResponse>, Status> {
+        let attempt = Attempt::on_activation("ApproveBundle", &request.get_ref().id);
+        self.answer(attempt, request, |api, caller, message| async move {
+            let api::ApproveBundleRequest { request_id, id, items, comment, proof } = message;
+            let id = from_proto::activation_id(&id)?;
+            let api::Proof { id_token, challenge } = from_proto::proof(proof)?;
+            let comment = from_proto::words("comment", &comment, WORDS_MAX, true)?;
+            let yes = YesToAll {
+                request_id: from_proto::request_id(&request_id)?,
+                members: &from_proto::approved(&items)?,
+                comment: &comment,
+                proof: &id_token,
+                challenge: &challenge,
+            };
+            let recorded = api.inner.workflow.approve_bundle(&caller, id, yes).await?;
+            Ok(api::ApproveBundleResponse { activations: api.all_named(&recorded).await })
         })
         .await
     }

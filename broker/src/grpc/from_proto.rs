@@ -12,7 +12,7 @@ use elevate_proto::v1 as api;
 use jiff::Timestamp;
 
 use crate::ports::journal::Page;
-use crate::workflow::{Refusal, Wish};
+use crate::workflow::{Refusal, Wish, YesToOne};
 
 pub(super) fn field<T>(field: &'static str, text: &str) -> Result<T, Refusal>
 where
@@ -89,6 +89,11 @@ pub(super) fn wish(message: api::PrepareActivationRequest) -> Result<Wish, Refus
     })
 }
 
+/// What is wished for together.
+pub(super) fn wishes(items: Vec<api::PrepareActivationRequest>) -> Result<Vec<Wish>, Refusal> {
+    items.into_iter().map(wish).collect()
+}
+
 /// In whole seconds, as it enters the digest.
 fn start(at: prost_types::Timestamp) -> Result<Timestamp, Refusal> {
     let wrong = |problem: &str| Refusal::Field { field: "starts_at", problem: problem.to_owned() };
@@ -123,6 +128,16 @@ pub(super) fn digest(text: &str) -> Result<Digest, Refusal> {
         *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
     }
     Ok(Digest::from_bytes(bytes))
+}
+
+/// Which ones a yes is to, and to what of each.
+pub(super) fn approved(items: &[api::ApprovedItem]) -> Result<Vec<YesToOne>, Refusal> {
+    let one = |item: &api::ApprovedItem| {
+        let api::ApprovedItem { id, digest: shown, term_seconds, scope } = item;
+        let much = narrowed(*term_seconds, scope)?;
+        Ok(YesToOne { id: activation_id(id)?, digest: digest(shown)?, much })
+    };
+    items.iter().map(one).collect()
 }
 
 /// A free text of one to `max` characters (or none, where `optional`).

@@ -24,7 +24,7 @@ pub(super) fn from(refusal: &Refusal) -> Status {
         return internal(fault);
     }
     let mut details = ErrorDetails::with_error_info(refusal.reason(), DOMAIN, HashMap::new());
-    match refusal {
+    match refusal.itself() {
         Refusal::Field { field, problem } => {
             details.add_bad_request_violation(*field, problem);
         }
@@ -42,6 +42,9 @@ pub(super) fn from(refusal: &Refusal) -> Status {
         }
         Refusal::Rule(policy::Refusal::ScopeNotOffered { .. }) => {
             details.add_bad_request_violation("scope", refusal.to_string());
+        }
+        Refusal::Bundle(_) => {
+            details.add_bad_request_violation("items", refusal.to_string());
         }
         Refusal::PolicyInvalid(faults) => {
             let mut bytes = 0_usize;
@@ -77,11 +80,13 @@ pub(super) fn from(refusal: &Refusal) -> Status {
 }
 
 /// No `_`: a new refusal must be given its code here.
-const fn code(refusal: &Refusal) -> Code {
+fn code(refusal: &Refusal) -> Code {
     match refusal {
+        Refusal::OneOfSeveral { refusal, .. } => code(refusal),
         Refusal::Field { .. }
         | Refusal::JustificationMissing
         | Refusal::PolicyInvalid(_)
+        | Refusal::Bundle(_)
         | Refusal::Rule(
             policy::Refusal::TooLong { .. }
             | policy::Refusal::TooShort { .. }

@@ -1,9 +1,10 @@
 //! Asking for a role, and giving it back.
 
 use elevate_core::activation::{
-    Activation, Actor, Cause, Change, Event, Kind, Outcome, Request, State, TicketVerdict,
+    Activation, Actor, Cause, Change, Event, Kind, Outcome, ProofShown, Request, State, TicketVerdict,
 };
 use elevate_core::binding::{Action, Asked};
+use elevate_core::due::Now;
 use elevate_core::names::{ActivationId, Justification, RequestId, RoleName, Scope, Ticket};
 use elevate_core::policy::{EligibleRole, PolicyVersion};
 use elevate_core::term::Term;
@@ -38,7 +39,7 @@ pub struct Wish {
 
 /// How long a sign-in may take, and with it how long ago a start may be when the request for it comes: it was
 /// still ahead when it was prepared.
-const SIGN_IN_MAX: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const SIGN_IN_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the sign-in for a request is for.
 const fn action(kind: Kind) -> Action {
@@ -134,23 +135,10 @@ impl Workflow {
         let now = self.now();
         let id = self.ids.next();
         let request = Request {
-            request_id,
-            asked: asked.clone(),
-            requirements: offer.approval,
-            approval_window: offer.approval_window,
-            proof: proof.into_shown(),
-            at: now.latest(),
-            kind: wish.kind,
-            own_approval: offer.own_approval,
-            sign_out: offer.sign_out,
-            bundle: Vec::new(),
             ticket_verdict,
-            told: if wish.kind == Kind::BreakGlass { offer.notify } else { Vec::new() },
+            ..begun_with(request_id, asked.clone(), offer, proof.into_shown(), wish.kind, now)
         };
-        let by = Actor::Principal(caller.principal);
-        let first = Event { at: now.latest(), by, change: Change::Requested(Box::new(request)) };
-        let opened = Activation::open(id, &first)?;
-        let events = with_consequences(first, opened, now)?;
+        let events = opening(id, request, now)?;
         match self.append(id, None, events).await {
             // The same call twice at one moment: one of them began it.
             Err(AppendError::RequestIdUsed { by }) => self.repeated(by, &asked).await,
@@ -227,21 +215,19 @@ impl Workflow {
 
     async fn repeated(&self, begun: ActivationId, asked: &Asked) -> Result<Recorded, Refusal> {
         let recorded = self.load(begun).await?;
-        // The policy may have moved on since; everything else must be the same request.
-        let same = Asked { policy: recorded.request.asked.policy, ..asked.clone() } == recorded.request.asked;
-        if same {
+        if recorded.request.bundle.is_empty() && is_the_same(&recorded, asked) {
             Ok(recorded)
         } else {
-            Err(Refusal::Changed(format!("this request id was used for another request ({begun})")))
+            Err(used_for_another(begun))
         }
     }
 
-    fn still_in_force(&self, then: &InForce) -> Result<(), Refusal> {
+    pub(super) fn still_in_force(&self, then: &InForce) -> Result<(), Refusal> {
         let now = self.in_force()?.version;
         if now == then.version { Ok(()) } else { Err(policy_changed(then.version, now)) }
     }
 
-    async fn understand(
+    pub(super) async fn understand(
         &self,
         caller: &Caller,
         wish: &Wish,
@@ -305,7 +291,7 @@ impl Workflow {
         }
     }
 
-    async fn slot_is_free(&self, asked: &Asked) -> Result<(), Refusal> {
+    pub(super) async fn slot_is_free(&self, asked: &Asked) -> Result<(), Refusal> {
         let slot = asked.target.slot(asked.principal);
         if let Some(by) = self.ports.journal.holder(&slot).await? {
             return Err(Refusal::SlotTaken { by });
@@ -322,6 +308,48 @@ impl Workflow {
     }
 }
 
-fn policy_changed(then: PolicyVersion, now: PolicyVersion) -> Refusal {
+/// The policy may have moved on since; everything else must be the same request.
+pub(super) fn is_the_same(recorded: &Activation, asked: &Asked) -> bool {
+    Asked { policy: recorded.request.asked.policy, ..asked.clone() } == recorded.request.asked
+}
+
+pub(super) fn used_for_another(begun: ActivationId) -> Refusal {
+    Refusal::Changed(format!("this request id was used for another request ({begun})"))
+}
+
+/// What is asked for, as it goes on record.
+pub(super) fn begun_with(
+    request_id: RequestId,
+    asked: Asked,
+    offer: EligibleRole,
+    proof: ProofShown,
+    kind: Kind,
+    now: Now,
+) -> Request {
+    Request {
+        request_id,
+        asked,
+        requirements: offer.approval,
+        approval_window: offer.approval_window,
+        proof,
+        at: now.latest(),
+        kind,
+        own_approval: offer.own_approval,
+        sign_out: offer.sign_out,
+        bundle: Vec::new(),
+        ticket_verdict: None,
+        told: if kind == Kind::BreakGlass { offer.notify } else { Vec::new() },
+    }
+}
+
+/// The request, and what follows from it at once.
+pub(super) fn opening(id: ActivationId, request: Request, now: Now) -> Result<Vec<Event>, Refusal> {
+    let by = Actor::Principal(request.asked.principal);
+    let first = Event { at: now.latest(), by, change: Change::Requested(Box::new(request)) };
+    let opened = Activation::open(id, &first)?;
+    with_consequences(first, opened, now)
+}
+
+pub(super) fn policy_changed(then: PolicyVersion, now: PolicyVersion) -> Refusal {
     Refusal::Changed(format!("the policy has changed since this was prepared (version {then}, now {now})"))
 }

@@ -180,6 +180,10 @@ impl Workflow {
         person(caller)?;
         let recorded = self.load(id).await?;
         let standing = self.standing_to_decide(caller, &recorded).await?;
+        // What was asked for together is refused together.
+        if !recorded.request.bundle.is_empty() {
+            return self.deny_together(caller, &standing, id, &recorded.request.bundle, reason).await;
+        }
         let _writer = self.locks.lock(id).await;
         let recorded = self.load(id).await?;
         if matches!(recorded.state, State::Closed { outcome: Outcome::Denied { .. }, .. }) {
@@ -196,7 +200,11 @@ impl Workflow {
     ///
     /// Asked of the rule it was asked under and of the rule in force: who lost the right since has none,
     /// and whoever may not see the activation learns nothing about it.
-    async fn standing_to_decide(&self, caller: &Caller, recorded: &Activation) -> Result<Standing, Refusal> {
+    pub(super) async fn standing_to_decide(
+        &self,
+        caller: &Caller,
+        recorded: &Activation,
+    ) -> Result<Standing, Refusal> {
         let request = &recorded.request;
         if request.asked.principal == caller.principal && !request.own_approval {
             return Err(ApprovalRefusal::Own.into());
@@ -215,7 +223,7 @@ impl Workflow {
     }
 
     /// Whether it waits for this answer now.
-    fn open_to(&self, standing: &Standing, recorded: &Activation) -> Result<(), Refusal> {
+    pub(super) fn open_to(&self, standing: &Standing, recorded: &Activation) -> Result<(), Refusal> {
         match recorded.state {
             State::AwaitingApproval { lapses_at } if self.now().latest() < lapses_at => {}
             State::AwaitingApproval { .. } => {
@@ -240,7 +248,7 @@ impl Workflow {
     }
 
     /// Under which offer a yes would be given now, and what it counts for.
-    fn right_to_approve(
+    pub(super) fn right_to_approve(
         &self,
         standing: &Standing,
         recorded: &Activation,
@@ -265,7 +273,11 @@ impl Workflow {
     }
 
     /// A narrower scope is another place to hold the role at, and the asker may have it there already.
-    async fn free_where_narrowed(&self, recorded: &Activation, much: &Narrowed) -> Result<(), Refusal> {
+    pub(super) async fn free_where_narrowed(
+        &self,
+        recorded: &Activation,
+        much: &Narrowed,
+    ) -> Result<(), Refusal> {
         let Ok((_, target)) = recorded.after_yes_to(much) else { return Ok(()) };
         if target == recorded.target {
             return Ok(());
@@ -284,7 +296,7 @@ impl Workflow {
 
 /// Whether what a yes is to is still there. Who narrows further than another did meanwhile gets what they saw;
 /// who would say yes to more than is left has to look at it again.
-fn still_left(recorded: &Activation, much: &Narrowed) -> Result<(), Refusal> {
+pub(super) fn still_left(recorded: &Activation, much: &Narrowed) -> Result<(), Refusal> {
     match recorded.after_yes_to(much) {
         Ok(_) => Ok(()),
         Err(less @ ApprovalRefusal::LessIsLeft(_)) => Err(Refusal::Changed(less.to_string())),
@@ -292,7 +304,7 @@ fn still_left(recorded: &Activation, much: &Narrowed) -> Result<(), Refusal> {
     }
 }
 
-fn held_there() -> Refusal {
+pub(super) fn held_there() -> Refusal {
     ApprovalRefusal::NotNarrower("the asker has a live activation at exactly that scope".to_owned()).into()
 }
 

@@ -3,7 +3,7 @@
 use elevate_core::activation::IllegalEvent;
 use elevate_core::approval::ApprovalRefusal;
 use elevate_core::document::Faults;
-use elevate_core::names::ActivationId;
+use elevate_core::names::{ActivationId, RoleName};
 use elevate_core::policy::{self, CheckName};
 
 use crate::ports::directory::Unreachable;
@@ -27,6 +27,17 @@ pub enum Refusal {
     /// A rule of the policy.
     #[error(transparent)]
     Rule(#[from] policy::Refusal),
+    /// A rule about what is asked for together.
+    #[error(transparent)]
+    Bundle(#[from] policy::BundleRefusal),
+    /// What stands against one of several, and so against all of them.
+    #[error("`{role}`, and with it all that was asked together: {refusal}")]
+    OneOfSeveral {
+        /// Which.
+        role: RoleName,
+        /// What.
+        refusal: Box<Refusal>,
+    },
     /// A rule of approval.
     #[error(transparent)]
     Approval(#[from] ApprovalRefusal),
@@ -183,7 +194,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// A word that stays the same: the `reason` in a status' details.
-    pub const fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Self::Field { .. } => "FIELD_INVALID",
             Self::JustificationMissing => "JUSTIFICATION_MISSING",
@@ -195,6 +206,9 @@ impl Refusal {
             Self::Rule(policy::Refusal::StartTooFar { .. }) => "START_TOO_FAR",
             Self::Rule(policy::Refusal::StartPast { .. }) => "START_PAST",
             Self::Rule(policy::Refusal::ScopeNotOffered { .. }) => "SCOPE_NOT_OFFERED",
+            Self::Bundle(policy::BundleRefusal::ContextsDiffer { .. }) => "CONTEXTS_DIFFER",
+            Self::Bundle(_) => "BUNDLE_INVALID",
+            Self::OneOfSeveral { refusal, .. } => refusal.reason(),
             Self::Approval(ApprovalRefusal::Own) => "OWN_APPROVAL",
             Self::Approval(ApprovalRefusal::Twice) => "ALREADY_APPROVED",
             Self::Approval(ApprovalRefusal::NotAnApprover) => "NOT_AN_APPROVER",
@@ -227,6 +241,29 @@ impl Refusal {
             Self::TimeDoubted => "TIME_UNSURE",
             Self::Draining => "DRAINING",
             Self::Store(_) => "INTERNAL",
+        }
+    }
+
+    /// The same, said of one of several roles, where it is the role's and not the caller's or the broker's.
+    #[must_use]
+    pub(super) fn about(self, role: &RoleName) -> Self {
+        match self {
+            Self::Field { .. }
+            | Self::Rule(_)
+            | Self::Approval(_)
+            | Self::SlotTaken { .. }
+            | Self::AssignedElsewhere
+            | Self::WrongState { .. }
+            | Self::Changed(_) => Self::OneOfSeveral { role: role.clone(), refusal: Box::new(self) },
+            other => other,
+        }
+    }
+
+    /// What it is, whichever of several roles it is said of.
+    pub(crate) fn itself(&self) -> &Self {
+        match self {
+            Self::OneOfSeveral { refusal, .. } => refusal.itself(),
+            other => other,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod approvals;
+mod bundles;
 pub(crate) mod emergencies;
 mod extending;
 mod freezing;

@@ -176,8 +176,11 @@ service!(v1::role_service_server::RoleService {
 service!(v1::activation_service_server::ActivationService {
     prepare_activation: PrepareActivationRequest -> PrepareActivationResponse,
     request_activation: RequestActivationRequest -> Activation,
+    prepare_bundle: PrepareBundleRequest -> PrepareBundleResponse,
+    request_bundle: RequestBundleRequest -> RequestBundleResponse,
     get_activation: GetActivationRequest -> Activation,
     list_activations: ListActivationsRequest -> ListActivationsResponse,
+    withdraw_bundle: WithdrawBundleRequest -> WithdrawBundleResponse,
     withdraw_activation: WithdrawActivationRequest -> Activation,
     deactivate_activation: DeactivateActivationRequest -> Activation,
 } WatchActivationStream: watch_activation: WatchActivationRequest -> Activation
@@ -186,6 +189,8 @@ service!(v1::approval_service_server::ApprovalService {
     list_pending_approvals: ListPendingApprovalsRequest -> ListPendingApprovalsResponse,
     prepare_approval: PrepareApprovalRequest -> PrepareApprovalResponse,
     approve_activation: ApproveActivationRequest -> Activation,
+    prepare_bundle_approval: PrepareBundleApprovalRequest -> PrepareBundleApprovalResponse,
+    approve_bundle: ApproveBundleRequest -> ApproveBundleResponse,
     deny_activation: DenyActivationRequest -> Activation,
 });
 service!(v1::review_service_server::ReviewService {

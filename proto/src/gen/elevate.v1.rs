@@ -1547,6 +1547,46 @@ pub struct RequestActivationRequest {
     #[prost(string, tag = "31")]
     pub scope: ::prost::alloc::string::String,
 }
+/// What would be asked for together.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PrepareBundleRequest {
+    /// 2 to 10, no two of them for one place.
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<PrepareActivationRequest>,
+}
+/// What it means, and what it needs.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PrepareBundleResponse {
+    /// What to sign in for, once.
+    #[prost(message, optional, tag = "1")]
+    pub challenge: ::core::option::Option<Challenge>,
+    /// Each by itself, in the order of the request, without a challenge of its own.
+    #[prost(message, repeated, tag = "2")]
+    pub items: ::prost::alloc::vec::Vec<PrepareActivationResponse>,
+}
+/// Asks for exactly what was prepared.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RequestBundleRequest {
+    /// A GUID of the client's own making.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// As prepared, with the usual terms filled in.
+    #[prost(message, repeated, tag = "2")]
+    pub items: ::prost::alloc::vec::Vec<PrepareActivationRequest>,
+    /// As prepared. When another policy came into force since, the answer is REQUEST_CHANGED.
+    #[prost(int64, tag = "3")]
+    pub policy_version: i64,
+    /// The fresh sign-in.
+    #[prost(message, optional, tag = "4")]
+    pub proof: ::core::option::Option<Proof>,
+}
+/// What was asked for together.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RequestBundleResponse {
+    /// In the order of the request.
+    #[prost(message, repeated, tag = "1")]
+    pub activations: ::prost::alloc::vec::Vec<Activation>,
+}
 /// Which.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetActivationRequest {
@@ -1603,6 +1643,20 @@ pub struct WithdrawActivationRequest {
     /// Its id.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
+}
+/// Which.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WithdrawBundleRequest {
+    /// The id of one of them.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// What was asked for together.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WithdrawBundleResponse {
+    /// All of it, as it stands now, in the order of the request.
+    #[prost(message, repeated, tag = "1")]
+    pub activations: ::prost::alloc::vec::Vec<Activation>,
 }
 /// Which.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1784,6 +1838,76 @@ pub mod activation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// As PrepareActivation for 2 to 10 roles at once, which are asked for by one sign-in and decided on together.
+        /// Nobody breaks the glass for several.
+        ///
+        /// The challenge's digest is SHA-256("elevate-bundle-v1" ‖ digest ‖ …) over the digests of the items, each in
+        /// lower-case hex behind four bytes of length, in the order of the items. What the sign-in must show is the
+        /// strictest of what the roles ask for; roles that want different authentication contexts are asked for
+        /// separately.
+        ///
+        /// What stands against one of them stands against all; the message names the role.
+        ///
+        /// Errors: those of PrepareActivation, BUNDLE_INVALID, CONTEXTS_DIFFER.
+        pub async fn prepare_bundle(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PrepareBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareBundleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.ActivationService/PrepareBundle",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("elevate.v1.ActivationService", "PrepareBundle"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Asks for all of them, or, where something stands against one, for none. Each is an activation of its own,
+        /// with its own approval, grant, end and revocation; `bundle_ids` names them all. A denial of one ends all
+        /// that have not begun.
+        ///
+        /// A repetition under the same request_id by the same person returns the activations it began.
+        ///
+        /// Errors: those of PrepareBundle, and PROOF\_\*, REQUEST_CHANGED.
+        pub async fn request_bundle(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RequestBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RequestBundleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.ActivationService/RequestBundle",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("elevate.v1.ActivationService", "RequestBundle"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// One activation: the caller's own, one the caller may decide, or any for an auditor or revoker.
         /// Errors: ACTIVATION_NOT_FOUND.
         pub async fn get_activation(
@@ -1922,6 +2046,36 @@ pub mod activation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Takes back all of a bundle that has not begun, in one step; what has begun is held on its own. Only the one
+        /// who asked. Safe to repeat.
+        /// Errors: ACTIVATION_NOT_FOUND, FIELD_INVALID (it was asked for alone), WRONG_STATE (all of it has begun or is
+        /// over).
+        pub async fn withdraw_bundle(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WithdrawBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WithdrawBundleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.ActivationService/WithdrawBundle",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("elevate.v1.ActivationService", "WithdrawBundle"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Gives a held role back early. Only its holder. Safe to repeat. Entra PIM ends nothing in its first
         /// five minutes: then it is queued, `detail` says so, and it is ended as soon as Entra allows.
         /// Errors: ACTIVATION_NOT_FOUND, WRONG_STATE (it has not begun: withdraw it).
@@ -2008,6 +2162,38 @@ pub mod activation_service_server {
             &self,
             request: tonic::Request<super::RequestActivationRequest>,
         ) -> std::result::Result<tonic::Response<super::Activation>, tonic::Status>;
+        /// As PrepareActivation for 2 to 10 roles at once, which are asked for by one sign-in and decided on together.
+        /// Nobody breaks the glass for several.
+        ///
+        /// The challenge's digest is SHA-256("elevate-bundle-v1" ‖ digest ‖ …) over the digests of the items, each in
+        /// lower-case hex behind four bytes of length, in the order of the items. What the sign-in must show is the
+        /// strictest of what the roles ask for; roles that want different authentication contexts are asked for
+        /// separately.
+        ///
+        /// What stands against one of them stands against all; the message names the role.
+        ///
+        /// Errors: those of PrepareActivation, BUNDLE_INVALID, CONTEXTS_DIFFER.
+        async fn prepare_bundle(
+            &self,
+            request: tonic::Request<super::PrepareBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareBundleResponse>,
+            tonic::Status,
+        >;
+        /// Asks for all of them, or, where something stands against one, for none. Each is an activation of its own,
+        /// with its own approval, grant, end and revocation; `bundle_ids` names them all. A denial of one ends all
+        /// that have not begun.
+        ///
+        /// A repetition under the same request_id by the same person returns the activations it began.
+        ///
+        /// Errors: those of PrepareBundle, and PROOF\_\*, REQUEST_CHANGED.
+        async fn request_bundle(
+            &self,
+            request: tonic::Request<super::RequestBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RequestBundleResponse>,
+            tonic::Status,
+        >;
         /// One activation: the caller's own, one the caller may decide, or any for an auditor or revoker.
         /// Errors: ACTIVATION_NOT_FOUND.
         async fn get_activation(
@@ -2063,6 +2249,17 @@ pub mod activation_service_server {
             &self,
             request: tonic::Request<super::WithdrawActivationRequest>,
         ) -> std::result::Result<tonic::Response<super::Activation>, tonic::Status>;
+        /// Takes back all of a bundle that has not begun, in one step; what has begun is held on its own. Only the one
+        /// who asked. Safe to repeat.
+        /// Errors: ACTIVATION_NOT_FOUND, FIELD_INVALID (it was asked for alone), WRONG_STATE (all of it has begun or is
+        /// over).
+        async fn withdraw_bundle(
+            &self,
+            request: tonic::Request<super::WithdrawBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WithdrawBundleResponse>,
+            tonic::Status,
+        >;
         /// Gives a held role back early. Only its holder. Safe to repeat. Entra PIM ends nothing in its first
         /// five minutes: then it is queued, `detail` says so, and it is ended as soon as Entra allows.
         /// Errors: ACTIVATION_NOT_FOUND, WRONG_STATE (it has not begun: withdraw it).
@@ -2232,6 +2429,98 @@ pub mod activation_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RequestActivationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.ActivationService/PrepareBundle" => {
+                    #[allow(non_camel_case_types)]
+                    struct PrepareBundleSvc<T: ActivationService>(pub Arc<T>);
+                    impl<
+                        T: ActivationService,
+                    > tonic::server::UnaryService<super::PrepareBundleRequest>
+                    for PrepareBundleSvc<T> {
+                        type Response = super::PrepareBundleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PrepareBundleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivationService>::prepare_bundle(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PrepareBundleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.ActivationService/RequestBundle" => {
+                    #[allow(non_camel_case_types)]
+                    struct RequestBundleSvc<T: ActivationService>(pub Arc<T>);
+                    impl<
+                        T: ActivationService,
+                    > tonic::server::UnaryService<super::RequestBundleRequest>
+                    for RequestBundleSvc<T> {
+                        type Response = super::RequestBundleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RequestBundleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivationService>::request_bundle(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RequestBundleSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2483,6 +2772,52 @@ pub mod activation_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/elevate.v1.ActivationService/WithdrawBundle" => {
+                    #[allow(non_camel_case_types)]
+                    struct WithdrawBundleSvc<T: ActivationService>(pub Arc<T>);
+                    impl<
+                        T: ActivationService,
+                    > tonic::server::UnaryService<super::WithdrawBundleRequest>
+                    for WithdrawBundleSvc<T> {
+                        type Response = super::WithdrawBundleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WithdrawBundleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivationService>::withdraw_bundle(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WithdrawBundleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/elevate.v1.ActivationService/DeactivateActivation" => {
                     #[allow(non_camel_case_types)]
                     struct DeactivateActivationSvc<T: ActivationService>(pub Arc<T>);
@@ -2649,6 +2984,71 @@ pub struct DenyActivationRequest {
     /// Why: 1 to 1000 characters.
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
+}
+/// Which.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrepareBundleApprovalRequest {
+    /// The id of one of them.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// To shorten each that is longer to so many seconds; 0 leaves the terms as they stand.
+    #[prost(int64, tag = "2")]
+    pub term_seconds: i64,
+    /// To narrow each to this scope; empty leaves them as they stand.
+    #[prost(string, tag = "3")]
+    pub scope: ::prost::alloc::string::String,
+}
+/// What it means, and what it needs.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PrepareBundleApprovalResponse {
+    /// What to sign in for, once.
+    #[prost(message, optional, tag = "1")]
+    pub challenge: ::core::option::Option<Challenge>,
+    /// What would be approved: those of the bundle that wait for the caller, in its order.
+    #[prost(message, repeated, tag = "2")]
+    pub activations: ::prost::alloc::vec::Vec<Activation>,
+}
+/// A yes to several.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApproveBundleRequest {
+    /// A GUID of the client's own making.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The id of one of them.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// Exactly those that were shown, in that order.
+    #[prost(message, repeated, tag = "3")]
+    pub items: ::prost::alloc::vec::Vec<ApprovedItem>,
+    /// What to say with it: at most 1000 characters; may be empty.
+    #[prost(string, tag = "4")]
+    pub comment: ::prost::alloc::string::String,
+    /// The fresh sign-in.
+    #[prost(message, optional, tag = "5")]
+    pub proof: ::core::option::Option<Proof>,
+}
+/// One of those a yes is to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApprovedItem {
+    /// The activation's id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Activation.digest, as it was shown: the yes is to that and nothing else.
+    #[prost(string, tag = "2")]
+    pub digest: ::prost::alloc::string::String,
+    /// As in ApproveActivation: what the yes is to, in seconds, where that is less than was asked; else 0.
+    #[prost(int64, tag = "3")]
+    pub term_seconds: i64,
+    /// As in ApproveActivation: what the yes is to, where that is less than was asked; else empty.
+    #[prost(string, tag = "4")]
+    pub scope: ::prost::alloc::string::String,
+}
+/// What was approved.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApproveBundleResponse {
+    /// As they stand now, in the order of the request.
+    #[prost(message, repeated, tag = "1")]
+    pub activations: ::prost::alloc::vec::Vec<Activation>,
 }
 /// Generated client implementations.
 pub mod approval_service_client {
@@ -2836,7 +3236,73 @@ pub mod approval_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Says no, and ends it. Needs the right to approve but no proof: no is always safe. Safe to repeat.
+        /// As PrepareApproval for whatever was asked for together with this one and waits for the caller too, by one
+        /// sign-in. The challenge's digest is SHA-256("elevate-bundle-v1" ‖ digest ‖ …) over the digests that
+        /// PrepareApproval has for each, in lower-case hex behind four bytes of length, in the order of the answer.
+        /// What the sign-in must show is the strictest of what the roles ask for. Where they came to want different
+        /// authentication contexts, each is approved alone.
+        /// Errors: those of PrepareApproval for the one that is named; NOT_NARROWER; FIELD_INVALID when it was asked for
+        /// alone.
+        pub async fn prepare_bundle_approval(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PrepareBundleApprovalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareBundleApprovalResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.ApprovalService/PrepareBundleApproval",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "elevate.v1.ApprovalService",
+                        "PrepareBundleApproval",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says yes to all of them, or to none. A repetition under the same request_id by the same person changes nothing
+        /// and succeeds. What stands against one of them stands against all; the message names it. (ApproveActivation says
+        /// yes to one of them alone.)
+        /// Errors: those of PrepareBundleApproval, PROOF\_\*, REQUEST_CHANGED (others wait by now than were shown, or an
+        /// earlier approver left less of one).
+        pub async fn approve_bundle(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ApproveBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApproveBundleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/elevate.v1.ApprovalService/ApproveBundle",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("elevate.v1.ApprovalService", "ApproveBundle"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says no, and ends it, and with it all that was asked for together with it and has not begun. Needs the right to
+        /// approve but no proof: no is always safe. Safe to repeat.
         /// Errors: ACTIVATION_NOT_FOUND, WRONG_STATE, OWN_APPROVAL (withdraw it instead), NOT_AN_APPROVER.
         pub async fn deny_activation(
             &mut self,
@@ -2911,7 +3377,34 @@ pub mod approval_service_server {
             &self,
             request: tonic::Request<super::ApproveActivationRequest>,
         ) -> std::result::Result<tonic::Response<super::Activation>, tonic::Status>;
-        /// Says no, and ends it. Needs the right to approve but no proof: no is always safe. Safe to repeat.
+        /// As PrepareApproval for whatever was asked for together with this one and waits for the caller too, by one
+        /// sign-in. The challenge's digest is SHA-256("elevate-bundle-v1" ‖ digest ‖ …) over the digests that
+        /// PrepareApproval has for each, in lower-case hex behind four bytes of length, in the order of the answer.
+        /// What the sign-in must show is the strictest of what the roles ask for. Where they came to want different
+        /// authentication contexts, each is approved alone.
+        /// Errors: those of PrepareApproval for the one that is named; NOT_NARROWER; FIELD_INVALID when it was asked for
+        /// alone.
+        async fn prepare_bundle_approval(
+            &self,
+            request: tonic::Request<super::PrepareBundleApprovalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareBundleApprovalResponse>,
+            tonic::Status,
+        >;
+        /// Says yes to all of them, or to none. A repetition under the same request_id by the same person changes nothing
+        /// and succeeds. What stands against one of them stands against all; the message names it. (ApproveActivation says
+        /// yes to one of them alone.)
+        /// Errors: those of PrepareBundleApproval, PROOF\_\*, REQUEST_CHANGED (others wait by now than were shown, or an
+        /// earlier approver left less of one).
+        async fn approve_bundle(
+            &self,
+            request: tonic::Request<super::ApproveBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApproveBundleResponse>,
+            tonic::Status,
+        >;
+        /// Says no, and ends it, and with it all that was asked for together with it and has not begun. Needs the right to
+        /// approve but no proof: no is always safe. Safe to repeat.
         /// Errors: ACTIVATION_NOT_FOUND, WRONG_STATE, OWN_APPROVAL (withdraw it instead), NOT_AN_APPROVER.
         async fn deny_activation(
             &self,
@@ -3121,6 +3614,101 @@ pub mod approval_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ApproveActivationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.ApprovalService/PrepareBundleApproval" => {
+                    #[allow(non_camel_case_types)]
+                    struct PrepareBundleApprovalSvc<T: ApprovalService>(pub Arc<T>);
+                    impl<
+                        T: ApprovalService,
+                    > tonic::server::UnaryService<super::PrepareBundleApprovalRequest>
+                    for PrepareBundleApprovalSvc<T> {
+                        type Response = super::PrepareBundleApprovalResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PrepareBundleApprovalRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ApprovalService>::prepare_bundle_approval(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PrepareBundleApprovalSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/elevate.v1.ApprovalService/ApproveBundle" => {
+                    #[allow(non_camel_case_types)]
+                    struct ApproveBundleSvc<T: ApprovalService>(pub Arc<T>);
+                    impl<
+                        T: ApprovalService,
+                    > tonic::server::UnaryService<super::ApproveBundleRequest>
+                    for ApproveBundleSvc<T> {
+                        type Response = super::ApproveBundleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ApproveBundleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ApprovalService>::approve_bundle(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ApproveBundleSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -219,7 +219,15 @@ fn the_ways_out_before_it_begins() {
         &[requested(0), scheduled(), begun(), activated(), failed],
         "an activation that is active cannot become refused",
     );
-    check(&[requested(0), scheduled(), denied], "an activation that is scheduled cannot become denied");
+    check(
+        &[requested(0), scheduled(), denied.clone()],
+        "an activation that is scheduled cannot become denied",
+    );
+    let mut together = request(0);
+    together.bundle = vec![id(), ActivationId::from_uuid(Uuid::from_u128(78))];
+    let by = Actor::Principal(person(2));
+    let together = Event { at: at(0), by, change: Change::Requested(Box::new(together)) };
+    check(&[together, scheduled(), denied], "closed: Denied { reason: \"no\" }");
 }
 
 #[test]
