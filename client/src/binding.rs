@@ -99,6 +99,11 @@ pub(crate) fn approval_digest(activation_id: &str, request_digest: &str, less: &
     hex(&hash("elevate-approval-narrowed-v1", &[activation_id, request_digest, &term, scope]))
 }
 
+/// What one sign-in is to where it is for several, lower-case hex: the digests of each, in their order.
+pub(crate) fn bundle_digest(members: &[String]) -> String {
+    hex(&hash("elevate-bundle-v1", &members.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
 /// The `nonce` that binds a sign-in to a challenge, a digest and an action.
 pub(crate) fn nonce(challenge: &str, digest: &str, action: &str) -> String {
     URL_SAFE_NO_PAD.encode(hash("elevate-nonce-v1", &[challenge, digest, action]))

@@ -7,6 +7,7 @@ mod ask;
 pub(crate) mod audit;
 mod board;
 pub(crate) mod break_glass;
+mod bundle;
 pub(crate) mod completions;
 pub(crate) mod deactivate;
 pub(crate) mod deny;

@@ -60,19 +60,16 @@ impl TryFrom<Written> for Profile {
 }
 
 impl Profile {
-    /// The one role that is asked for.
-    ///
-    /// One request asks for one role as yet; where several can be asked for together, this is where they are
-    /// taken from.
+    /// The one role, for a verb that is about one.
     pub(crate) fn only_role(&self, name: &str) -> Result<&str> {
         match self.roles.as_slice() {
             [role] => Ok(role),
             several => Err(Failure::usage(format!(
-                "the profile `{name}` names {} roles, and one request asks for one role",
+                "the profile `{name}` names {} roles, and this is for one",
                 several.len()
             ))
             .advice(format!(
-                "say which: `elevate activate ROLE --profile {name}`, ROLE being one of {}",
+                "say which: ROLE --profile {name}, ROLE being one of {}; `elevate activate` asks for all of them",
                 several.join(", ")
             ))),
         }

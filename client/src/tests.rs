@@ -7,6 +7,7 @@ mod bench;
 mod binding;
 mod board;
 mod broker;
+mod bundle;
 mod device;
 mod dry;
 mod emergencies;

@@ -28,6 +28,8 @@ impl Locks {
     pub(super) fn wanted_by(&self, id: ActivationId) -> usize {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.get(&id).map_or(0, |lock| Arc::strong_count(lock) - 1)
+    }
+
     /// The same for several, always in one order: two who want the same ones wait for each other in turn.
     pub(super) async fn lock_all(&self, ids: &[ActivationId]) -> Vec<OwnedMutexGuard<()>> {
         let ids: BTreeSet<_> = ids.iter().copied().collect();

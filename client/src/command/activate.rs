@@ -3,6 +3,7 @@
 use elevate_proto::v1;
 
 use crate::command::ask::{self, AskArgs};
+use crate::command::bundle;
 use crate::command::pick::{Choice, pick};
 use crate::command::roles;
 use crate::connect::Broker;
@@ -14,8 +15,10 @@ use crate::render::{Look, clean_line, json, seconds_as_written, time, words};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The role's name, as `elevate roles` shows it; a profile may name it, and on a terminal you may choose it
-    role: Option<String>,
+    /// The role's name, as `elevate roles` shows it; a profile may name it, and on a terminal you may choose it.
+    /// Several are asked for together: by one sign-in, all or none of them, and approved by one
+    #[arg(value_name = "ROLE")]
+    roles: Vec<String>,
     #[command(flatten)]
     ask: AskArgs,
     /// Not before then: `18:00` (today), `2026-12-01T09:00`, with an offset as in `…T09:00+01:00` or `…Z`, or from
@@ -29,15 +32,19 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(mut args: Args, context: &mut Context) -> Result<Exit> {
     let starts_at = args.at.as_deref().map(|text| moment(&context.look_aside(), text)).transpose()?;
-    let named = args.ask.role(args.role.take(), context)?;
-    if named.is_none() && !can_pick(context) {
+    let named = args.ask.roles(std::mem::take(&mut args.roles), context)?;
+    if named.is_empty() && !can_pick(context) {
         return Err(Failure::usage("no role is named")
             .advice("name one: `elevate activate ROLE`; `elevate roles` shows what you may activate"));
     }
     let broker = context.broker().await?;
-    let role = match named {
-        Some(role) => role,
-        None => picked(&mut args.ask, context, &broker).await?,
+    let role = match named.as_slice() {
+        [] => picked(&mut args.ask, context, &broker).await?,
+        [role] => role.clone(),
+        several => {
+            let wishes = bundle::wishes(&args.ask, several, starts_at, context).await?;
+            return bundle::run(wishes, &args.ask, args.no_wait, context, broker).await;
+        }
     };
     let mut wish = ask::wish(&args.ask, role, context).await?;
     wish.starts_at = starts_at;
@@ -101,38 +108,38 @@ pub(crate) fn asked(context: &mut Context, activation: v1::Activation) -> Result
 
 /// What the person holds, or will, or why not.
 pub(crate) fn ending(context: &mut Context, activation: v1::Activation, title: &str) -> Result<Exit> {
-    if ask::starts_later(context, &activation) {
-        return later(context, activation, title);
-    }
-    if activation.state() != v1::ActivationState::Active {
-        let text = ask::not_held(context, &activation, title);
-        context.console.answer(&json::Activation::from(activation), || text)?;
-        return Ok(Exit::NotHeld);
-    }
-    let look = context.look();
-    let until = time(activation.held_until.as_ref()).map(|at| look.exact(at)).unwrap_or_default();
-    let text = format!("You hold {} until {until}", look.paint("1;32", title));
+    let (text, exit) = told(context, &activation, title);
+    let later = ask::starts_later(context, &activation);
     let id = clean_line(&activation.id);
+    let look = context.look();
     let tokens = time(activation.tokens_may_live_until.as_ref()).map(|at| look.exact(at));
     let tokens = tokens.map_or_else(|| "longer".to_owned(), |at| format!("until {at}"));
     context.console.answer(&json::Activation::from(activation), || text)?;
-    context.console.hint(&format!(
-        "sign in afresh where you use it, so that your token carries it; one issued before its end may live \
-         {tokens}. `elevate deactivate {id}` gives it back early"
-    ));
-    Ok(Exit::Ok)
+    if later {
+        context.console.hint(&format!(
+            "until then you cannot ask for it again; `elevate watch {id}` follows it, `elevate withdraw {id}` takes it back"
+        ));
+    } else if exit == Exit::Ok {
+        context.console.hint(&format!(
+            "sign in afresh where you use it, so that your token carries it; one issued before its end may live \
+             {tokens}. `elevate deactivate {id}` gives it back early"
+        ));
+    }
+    Ok(exit)
 }
 
-/// What the person will hold.
-fn later(context: &mut Context, activation: v1::Activation, title: &str) -> Result<Exit> {
+/// The same of one activation, in a line.
+pub(crate) fn told(context: &Context, activation: &v1::Activation, title: &str) -> (String, Exit) {
     let look = context.look();
-    let from = time(activation.starts_at.as_ref()).map(|at| look.exact(at)).unwrap_or_default();
-    let term = seconds_as_written(activation.term_seconds);
-    let text = format!("{} begins at {from}, for {term}", look.paint("1;32", title));
-    let id = clean_line(&activation.id);
-    context.console.answer(&json::Activation::from(activation), || text)?;
-    context.console.hint(&format!(
-        "until then you cannot ask for it again; `elevate watch {id}` follows it, `elevate withdraw {id}` takes it back"
-    ));
-    Ok(Exit::Ok)
+    let name = look.paint("1;32", title);
+    if ask::starts_later(context, activation) {
+        let from = time(activation.starts_at.as_ref()).map(|at| look.exact(at)).unwrap_or_default();
+        let term = seconds_as_written(activation.term_seconds);
+        return (format!("{name} begins at {from}, for {term}"), Exit::Ok);
+    }
+    if activation.state() != v1::ActivationState::Active {
+        return (ask::not_held(context, activation, title), Exit::NotHeld);
+    }
+    let until = time(activation.held_until.as_ref()).map(|at| look.exact(at)).unwrap_or_default();
+    (format!("You hold {name} until {until}"), Exit::Ok)
 }

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use crate::binding::{self, Asked, Less};
 use crate::cli::SignInArgs;
-use crate::command::dry;
 use crate::command::follow::twice;
 use crate::command::prove::{Bound, prove};
+use crate::command::{bundle, dry};
 use crate::context::{Among, Context};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -17,38 +17,62 @@ use crate::render::{clean, clean_line, json, seconds_as_written, words};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The activation's id, or the beginning of it
+    /// The activation's id, or the beginning of it. Of what was asked for together, any one's id stands for all
     id: String,
+    /// Yes to this one alone, and not to all that was asked for together with it
+    #[arg(long)]
+    only: bool,
     /// Yes, but for less time than asked: `30m`, `1h 30m`
     #[arg(long = "for", value_name = "TIME", value_parser = crate::cli::term)]
     term: Option<Duration>,
     /// Yes, but only there: `/administrativeUnits/{id}` or `/{object id}`
     #[arg(long, value_name = "SCOPE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    scope: Option<String>,
+    pub(super) scope: Option<String>,
     /// Something to say with it
     #[arg(long, value_name = "TEXT", default_value = "")]
-    comment: String,
+    pub(super) comment: String,
     /// Do not ask whether to go on
     #[arg(long, short)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Show what would happen, and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     #[command(flatten)]
-    sign_in: SignInArgs,
+    pub(super) sign_in: SignInArgs,
+}
+
+impl Args {
+    /// To how many seconds at most.
+    pub(super) fn term_seconds(&self) -> Option<i64> {
+        self.term.map(|term| i64::try_from(term.as_secs()).unwrap_or(i64::MAX))
+    }
 }
 
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
     let broker = context.broker().await?;
     let id = context.whole_id(&broker, &args.id, Among::Pending).await?;
-    let term_seconds = args.term.map(|term| i64::try_from(term.as_secs()).unwrap_or(i64::MAX));
+    let term_seconds = args.term_seconds();
     let ask = v1::PrepareApprovalRequest {
         id: id.clone(),
         term_seconds: term_seconds.unwrap_or_default(),
         scope: args.scope.clone().unwrap_or_default(),
     };
-    let prepared = broker.approvals().prepare_approval(broker.call(ask)).await?.into_inner();
+    let prepared = match broker.approvals().prepare_approval(broker.call(ask)).await {
+        Ok(prepared) => prepared.into_inner(),
+        Err(status) => {
+            let failure = Failure::from(status);
+            // Too long for the one that is named may be less than is asked of another.
+            let narrows = !args.only && failure.reason() == "NOT_NARROWER";
+            if narrows && dry::look(&broker, &id).await.is_ok_and(|one| !one.bundle_ids.is_empty()) {
+                return bundle::approve_all(args, id, context, &broker).await;
+            }
+            return Err(failure);
+        }
+    };
     let activation = prepared.activation.unwrap_or_default();
+    if !args.only && !activation.bundle_ids.is_empty() {
+        return bundle::approve_all(args, id, context, &broker).await;
+    }
     let challenge = prepared.challenge.unwrap_or_default();
     let left = Left::of(&activation);
     let wish = Left {
@@ -91,23 +115,23 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<Exit> {
 }
 
 /// What the sign-in is for, as the contract names it.
-const ACTION: &str = "approve";
+pub(super) const ACTION: &str = "approve";
 
 /// How long and where: what earlier approvers left, or what this one leaves.
 #[derive(PartialEq)]
-struct Left {
-    term_seconds: i64,
-    scope: String,
+pub(super) struct Left {
+    pub(super) term_seconds: i64,
+    pub(super) scope: String,
 }
 
 impl Left {
-    fn of(activation: &v1::Activation) -> Self {
+    pub(super) fn of(activation: &v1::Activation) -> Self {
         let place = activation.directory_role.as_ref().map(binding::place).unwrap_or_default();
         Self { term_seconds: activation.term_seconds, scope: place.to_owned() }
     }
 
     /// What the yes is to, counted from what was asked.
-    fn less_than_asked(&self, activation: &v1::Activation) -> Less {
+    pub(super) fn less_than_asked(&self, activation: &v1::Activation) -> Less {
         Less {
             term_seconds: Some(self.term_seconds)
                 .filter(|seconds| *seconds != activation.asked_term_seconds)
@@ -120,7 +144,7 @@ impl Left {
     }
 
     /// `, for 30m instead of 2h`; nothing where nothing is taken off.
-    fn beside(&self, left: &Self) -> String {
+    pub(super) fn beside(&self, left: &Self) -> String {
         let mut text = String::new();
         if self.term_seconds != left.term_seconds {
             let (now, was) = (seconds_as_written(self.term_seconds), seconds_as_written(left.term_seconds));
@@ -152,13 +176,18 @@ fn show(
         "You are about to approve:\n{}{yours}\n  sign-in      {sign_in}",
         words::activation(&look, activation)
     ));
+    steering_is_told(context, activation);
+}
+
+/// What is left out of what is shown is said.
+pub(super) fn steering_is_told(context: &mut Context, activation: &v1::Activation) {
     if clean(&activation.justification) != activation.justification {
         context.console.warn("The justification holds characters that are not shown here, because they would steer a terminal.");
     }
 }
 
 /// The request's digest, from every field that is shown: as it was asked, whatever approvers left of it.
-fn digest(id: &str, activation: &v1::Activation) -> Result<String> {
+pub(super) fn digest(id: &str, activation: &v1::Activation) -> Result<String> {
     let Some(asked) = Asked::of(activation) else { return Err(binding::foreign()) };
     let digest = asked.digest();
     // What is shown to be left must be what was asked, unless an approver took something off.

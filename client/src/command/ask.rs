@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::profile::{self, Profile};
 use crate::render::table::pairs;
-use crate::render::{clean, clean_line, json, seconds_as_written, time, words};
+use crate::render::{Look, clean, clean_line, json, seconds_as_written, time, words};
 use crate::settings::read_named;
 
 /// Above what any justification may be; the broker says what is too long.
@@ -48,12 +48,12 @@ pub(crate) struct AskArgs {
     ticket_system: Option<String>,
     /// Do not ask whether to go on
     #[arg(long, short)]
-    yes: bool,
+    pub(crate) yes: bool,
     /// Show what would be asked, and ask for nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    sign_in: SignInArgs,
+    pub(crate) sign_in: SignInArgs,
 }
 
 /// What the broker makes of a wish: shown to the person, and found to be what was wished for.
@@ -65,7 +65,13 @@ pub(crate) struct Prepared {
 }
 
 impl AskArgs {
-    /// The role that was named: on the command line, or by the profile.
+    /// The roles that were named: on the command line, or by the profile.
+    pub(crate) fn roles(&self, given: Vec<String>, context: &Context) -> Result<Vec<String>> {
+        let profile = if given.is_empty() { self.profile(context)? } else { None };
+        Ok(profile.map_or(given, |profile| profile.roles.clone()))
+    }
+
+    /// The one role that was named: on the command line, or by the profile.
     pub(crate) fn role(&self, given: Option<String>, context: &Context) -> Result<Option<String>> {
         let profile = self.profile(context)?;
         match (given, profile, &self.profile) {
@@ -227,7 +233,19 @@ pub(crate) async fn wait(
     context.console.parting = Some(format!(
         "stopped waiting; the request stands. `elevate watch {id}` follows it again, `elevate withdraw {id}` takes it back"
     ));
-    let ended = follow(context, broker, &asked.id, |context, activation| {
+    let ended = until_held(context, broker, &asked.id, "").await?;
+    context.console.parting = None;
+    Ok(ended)
+}
+
+/// Follows it until it is held or over, and tells each step, behind this.
+pub(crate) async fn until_held(
+    context: &mut Context,
+    broker: Broker,
+    id: &str,
+    before: &str,
+) -> Result<v1::Activation> {
+    follow(context, broker, id, |context, activation| {
         let held = activation.state() == v1::ActivationState::Active;
         // What is to begin later is not waited for.
         if starts_later(context, activation) {
@@ -236,13 +254,12 @@ pub(crate) async fn wait(
         if !held && activation.state() != v1::ActivationState::Closed {
             let state = words::state(&context.look(), activation);
             let detail = clean_line(&activation.detail);
+            let state = format!("{before}{state}");
             context.console.say(&if detail.is_empty() { state } else { format!("{state}: {detail}") });
         }
         Ok(held)
     })
-    .await?;
-    context.console.parting = None;
-    Ok(ended)
+    .await
 }
 
 /// Whether it may begin, and not yet, because that was asked.
@@ -300,35 +317,7 @@ async fn justification(
 
 /// What exactly will be asked, before anybody signs in for it.
 fn show(context: &mut Context, ask: &v1::PrepareActivationRequest, prepared: &v1::PrepareActivationResponse) {
-    let target = prepared.directory_role.clone().unwrap_or_default();
-    let requirement = prepared.challenge.clone().unwrap_or_default().requirement.unwrap_or_default();
-    let approval = match prepared.requirements.as_slice() {
-        [] => words::requirements(&[]),
-        some => format!(
-            "{}, within {}",
-            words::requirements(some),
-            seconds_as_written(prepared.approval_window_seconds)
-        ),
-    };
-    let look = context.look_aside();
-    let from = time(ask.starts_at.as_ref())
-        .map(|at| format!("{}; from now on you cannot ask for it again", look.exact(at)))
-        .unwrap_or_default();
-    let body = pairs(&[
-        ("role", format!("{} ({})", title(prepared, &ask.role), clean_line(&ask.role))),
-        ("what", words::directory_role(&target)),
-        ("scope", words::place(&target)),
-        ("from", from),
-        ("for", seconds_as_written(prepared.term_seconds)),
-        ("who", words::person(prepared.principal.as_ref())),
-        ("why", clean(&ask.justification)),
-        ("ticket", words::vouched(ask.ticket.as_ref(), prepared.ticket_verdict())),
-        ("continues", clean_line(&ask.continues)),
-        ("approval", approval),
-        ("could approve", words::approvers(prepared.approvers.as_ref())),
-        ("power", words::power(prepared.power.as_ref())),
-        ("sign-in", words::proof(&requirement)),
-    ]);
+    let body = body(&context.look_aside(), ask, prepared);
     let heading = match ask.kind() {
         v1::ActivationKind::Unspecified if !ask.continues.is_empty() => {
             "You are about to ask to go on longer. What you hold stays as it is, with its own end, until this takes \
@@ -343,8 +332,47 @@ fn show(context: &mut Context, ask: &v1::PrepareActivationRequest, prepared: &v1
     context.console.warn(&format!("{heading}\n{body}"));
 }
 
+/// Every field of it, line by line.
+pub(crate) fn body(
+    look: &Look,
+    ask: &v1::PrepareActivationRequest,
+    prepared: &v1::PrepareActivationResponse,
+) -> String {
+    let target = prepared.directory_role.clone().unwrap_or_default();
+    let requirement = prepared.challenge.as_ref().and_then(|challenge| challenge.requirement.as_ref());
+    let approval = match prepared.requirements.as_slice() {
+        [] => words::requirements(&[]),
+        some => format!(
+            "{}, within {}",
+            words::requirements(some),
+            seconds_as_written(prepared.approval_window_seconds)
+        ),
+    };
+    let from = time(ask.starts_at.as_ref())
+        .map(|at| format!("{}; from now on you cannot ask for it again", look.exact(at)))
+        .unwrap_or_default();
+    pairs(&[
+        ("role", format!("{} ({})", title(prepared, &ask.role), clean_line(&ask.role))),
+        ("what", words::directory_role(&target)),
+        ("scope", words::place(&target)),
+        ("from", from),
+        ("for", seconds_as_written(prepared.term_seconds)),
+        ("who", words::person(prepared.principal.as_ref())),
+        ("why", clean(&ask.justification)),
+        ("ticket", words::vouched(ask.ticket.as_ref(), prepared.ticket_verdict())),
+        ("continues", clean_line(&ask.continues)),
+        ("approval", approval),
+        ("could approve", words::approvers(prepared.approvers.as_ref())),
+        ("power", words::power(prepared.power.as_ref())),
+        ("sign-in", requirement.map(words::proof).unwrap_or_default()),
+    ])
+}
+
 /// The digest of what was shown. What the broker filled in must be what was asked, where something was.
-fn digest(ask: &v1::PrepareActivationRequest, prepared: &v1::PrepareActivationResponse) -> Result<String> {
+pub(crate) fn digest(
+    ask: &v1::PrepareActivationRequest,
+    prepared: &v1::PrepareActivationResponse,
+) -> Result<String> {
     let (Some(principal), Some(directory_role)) = (&prepared.principal, &prepared.directory_role) else {
         return Err(binding::foreign());
     };
@@ -369,7 +397,7 @@ fn digest(ask: &v1::PrepareActivationRequest, prepared: &v1::PrepareActivationRe
     Ok(asked.digest())
 }
 
-fn title(prepared: &v1::PrepareActivationResponse, role: &str) -> String {
+pub(crate) fn title(prepared: &v1::PrepareActivationResponse, role: &str) -> String {
     match clean_line(&prepared.title) {
         title if title.is_empty() => clean_line(role),
         title => title,

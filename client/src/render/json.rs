@@ -9,10 +9,12 @@ use serde::Serialize;
 
 use crate::render::time;
 
+mod bundle;
 mod explain;
 mod policy;
 mod revoking;
 
+pub(crate) use bundle::{Bundle, DryBundle};
 pub(crate) use explain::Explained;
 use explain::{Approvers, Power};
 pub(crate) use policy::{Plan, Policy, Proposal};

@@ -257,13 +257,24 @@ pub(crate) fn was_held(outcome: Outcome) -> bool {
     }
 }
 
+/// `2 of 3`: its place in what was asked for together. A dash where it was asked for alone.
+fn place_in_bundle(activation: &v1::Activation) -> String {
+    let ids = &activation.bundle_ids;
+    match ids.iter().position(|id| *id == activation.id) {
+        Some(place) => format!("{} of {}", place + 1, ids.len()),
+        None => "-".to_owned(),
+    }
+}
+
 /// Many activations.
 pub(crate) fn activations(look: &Look, activations: &[v1::Activation], with_holder: bool) -> String {
-    let headings: &[&str] = if with_holder {
-        &["ROLE", "WHO", "STATE", "FOR", "WHY", "ID"]
-    } else {
-        &["ROLE", "STATE", "FOR", "WHY", "ID"]
-    };
+    // Who asks for one role at a time need not make room for it.
+    let with_bundles = activations.iter().any(|activation| !activation.bundle_ids.is_empty());
+    let headings: Vec<&str> = ["ROLE", "WHO", "STATE", "FOR", "TOGETHER", "WHY", "ID"]
+        .into_iter()
+        .filter(|heading| with_holder || *heading != "WHO")
+        .filter(|heading| with_bundles || *heading != "TOGETHER")
+        .collect();
     let rows = activations.iter().map(|activation| {
         let mut row = vec![activation.role.clone()];
         if with_holder {
@@ -271,11 +282,14 @@ pub(crate) fn activations(look: &Look, activations: &[v1::Activation], with_hold
         }
         row.push(state(look, activation));
         row.push(seconds_as_written(activation.term_seconds));
+        if with_bundles {
+            row.push(place_in_bundle(activation));
+        }
         row.push(short(&activation.justification));
         row.push(activation.id.clone());
         row
     });
-    table(look, headings, rows)
+    table(look, &headings, rows)
 }
 
 /// Many activations with the time that is left, to the second.
@@ -394,6 +408,7 @@ pub(crate) fn activation(look: &Look, activation: &v1::Activation) -> String {
     let body = pairs(&[
         ("id", clean_line(&activation.id)),
         ("detail", clean(&activation.detail)),
+        ("together", together(activation)),
         ("who", person(activation.principal.as_ref())),
         ("what", directory_role(&target)),
         ("scope", as_asked(place(&target), scope_asked(activation, &target))),
@@ -432,6 +447,14 @@ fn tokens(look: &Look, activation: &v1::Activation) -> String {
     time(activation.tokens_may_live_until.as_ref())
         .map(|until| format!("{}, or up to 28h where an app evaluates access continuously", look.time(until)))
         .unwrap_or_default()
+}
+
+/// That it was not asked for alone.
+fn together(activation: &v1::Activation) -> String {
+    match activation.bundle_ids.as_slice() {
+        [] => String::new(),
+        _ => format!("{} that were asked for together", place_in_bundle(activation)),
+    }
 }
 
 /// `30m (2h was asked)`, where approvers took something off.

@@ -82,6 +82,7 @@ async fn approve_and_deny_ask_the_broker_whether_they_may() {
         activation: Some(waiting),
     };
     bench.broker.says("prepare_approval", &shown);
+    bench.broker.says("get_activation", &activation(State::AwaitingApproval));
     let ran = bench.elevate(&["approve", ID, "--dry-run"]).await;
     assert!(ran.err.contains("You are about to approve:"), "{ran:?}");
     expect![[r#"

@@ -65,11 +65,11 @@ async fn what_a_profile_cannot_do_is_said_and_nothing_is_asked() {
     "#]]
     .assert_eq(&bench.elevate(&["activate", "--profile", "nights"]).await.all());
     expect![[r#"
-        err: error: the profile `both` names 2 roles, and one request asks for one role
-        err:   say which: `elevate activate ROLE --profile both`, ROLE being one of groups-admin, reader
-        exit: 2
+        err: error: the profile `both` names 2 roles, and this is for one
+        err:   say which: ROLE --profile both, ROLE being one of groups-admin, reader; `elevate activate` asks for all of them
+        exit: 125
     "#]]
-    .assert_eq(&bench.elevate(&["activate", "--profile", "both", "--reason", "x"]).await.all());
+        .assert_eq(&bench.elevate(&["exec", "--profile", "both", "--reason", "x", "--", "true"]).await.all());
     expect![[r#"
         err: error: no role is named
         err:   name one: `elevate activate ROLE`; `elevate roles` shows what you may activate

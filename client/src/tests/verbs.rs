@@ -397,6 +397,7 @@ async fn pending_shows_what_waits() {
 #[tokio::test]
 async fn deny_and_withdraw_say_what_was_done() {
     let bench = Bench::signed_in().await;
+    bench.broker.says("get_activation", &activation(State::AwaitingApproval));
     bench.broker.says("deny_activation", &ended(v1::Outcome::Denied));
     expect![[r#"
         out: Denied groups-admin for Ann
