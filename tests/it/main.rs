@@ -1,5 +1,6 @@
 //! The whole of Elevate as a black box: a tenant over HTTPS, a real broker, real people's commands.
 
+mod bundles;
 mod cli;
 mod crash;
 mod credentials;

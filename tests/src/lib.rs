@@ -12,6 +12,7 @@
 //!
 //! Time stands still until a test moves it. What the broker does in answer is waited for, never slept for.
 
+mod bundle;
 mod caller;
 mod hands;
 mod logs;

@@ -258,7 +258,7 @@ async fn a_yes_by_the_id_of_one_is_to_all_that_are_shown() {
     expect![[r#"
         out: Approved groups-admin for Ann: scheduled
         out: Approved reader for Ann: scheduled
-        err: You are about to approve all 2 that were asked for together:
+        err: You are about to approve 2 roles that were asked for together:
         err: groups-admin  waiting for 1 approval, until 19:59 (in 3h 59m)
         err:   id           0199a1b2-0000-7000-8000-000000000001
         err:   together     1 of 2 that were asked for together

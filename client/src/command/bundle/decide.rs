@@ -119,9 +119,9 @@ fn show(context: &mut Context, items: &[Item], together: usize, challenge: &v1::
     };
     let shown = items.iter().map(one).collect::<Vec<_>>().join("\n\n");
     let heading = match (items.len(), together) {
-        (some, all) if some == all => format!("all {all} that were asked for together"),
+        (some, all) if some == all => format!("{all} roles that were asked for together"),
         (some, all) => {
-            format!("{some} of {all} that were asked for together; the others do not wait for you")
+            format!("{some} of {all} roles that were asked for together; the others do not wait for you")
         }
     };
     context

@@ -3,6 +3,7 @@
 mod account_closed;
 mod approval;
 mod break_glass;
+mod bundle;
 mod command_line;
 mod credentials;
 mod device_code;
@@ -75,6 +76,11 @@ pub(super) const CHAPTERS: &[Chapter] = &[
         name: "groups",
         about: "places in groups, members and owners, by hand and by PIM for Groups",
         tell: |guide, folder| Box::pin(groups::tell(guide, folder)),
+    },
+    Chapter {
+        name: "bundle",
+        about: "three roles by one sign-in, one yes for two of them, each with an end of its own, and a no to all",
+        tell: |guide, folder| Box::pin(bundle::tell(guide, folder)),
     },
     Chapter {
         name: "ending-early",
