@@ -80,9 +80,7 @@ impl Exit {
             Self::NotFound => "no such activation, or not yours to see",
             Self::State => "not in this state: there already, over already, or changed meanwhile",
             Self::Unreachable => "broker, sign-in service or directory unreachable, busy or too slow",
-            Self::NotHeld => {
-                "the activation is over and nothing is held: denied, lapsed, withdrawn, failed; of several, one"
-            }
+            Self::NotHeld => "the activation is over and nothing is held: denied, lapsed, withdrawn, failed",
             Self::Overdue => "a role that is to be gone is not yet seen gone (sweep, revoke)",
             Self::Untrue => {
                 "a test of the policy fails, or a warning counts (policy test, policy lint --strict)"

@@ -1,5 +1,6 @@
 //! `ActivationService`.
 
+use elevate_core::activation::TicketVerdict;
 use elevate_core::binding::Asked;
 use elevate_core::names::ActivationId;
 use elevate_core::policy::EligibleRole;
@@ -81,11 +82,11 @@ impl ActivationService for Api {
         let attempt = Attempt::on_role("PrepareBundle", first_role(&request.get_ref().items));
         self.answer(attempt, request, |api, caller, api::PrepareBundleRequest { items }| async move {
             let wishes = from_proto::wishes(items)?;
-            let PreparedBundle { members, rule, digest, challenge } =
+            let PreparedBundle { members, ticket_verdicts, rule, digest, challenge } =
                 api.inner.workflow.prepare_bundle(&caller, &wishes).await?;
             let mut items = Vec::new();
-            for (asked, offer) in &members {
-                items.push(api.prepared(&caller, asked, offer).await);
+            for ((asked, offer), verdict) in members.iter().zip(ticket_verdicts) {
+                items.push(api.prepared(&caller, asked, offer, verdict).await);
             }
             let challenge = Some(to_proto::challenge(challenge, digest, &rule));
             Ok(api::PrepareBundleResponse { challenge, items })
@@ -219,6 +220,7 @@ impl Api {
         caller: &Caller,
         asked: &Asked,
         offer: &EligibleRole,
+        ticket_verdict: Option<TicketVerdict>,
     ) -> api::PrepareActivationResponse {
         let approvers = self.inner.workflow.approvers(caller.principal, offer).await;
         let principal =
@@ -234,6 +236,7 @@ impl Api {
             principal: Some(principal),
             approvers: Some(self.approvers(caller.principal, approvers).await),
             power: Some(to_proto::power(offer)),
+            ticket_verdict: to_proto::verdict(ticket_verdict).into(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Several roles in one request: one sign-in to ask for them, one to approve them, a record for each.
 
-use elevate_core::activation::{Activation, Actor, Change, Event, Kind, Outcome, Request, State};
+use elevate_core::activation::{
+    Activation, Actor, Change, Event, Kind, Outcome, Request, State, TicketVerdict,
+};
 use elevate_core::binding::{Action, Asked, Digest, bundle_digest};
 use elevate_core::due::Now;
 use elevate_core::names::{ActivationId, RequestId};
@@ -24,6 +26,8 @@ pub use decide::{BundleToApprove, YesToAll, YesToOne};
 pub struct PreparedBundle {
     /// What would be asked, each under its offer, in the order of the wishes.
     pub members: Vec<(Asked, EligibleRole)>,
+    /// What the system of each one's ticket says, in the same order.
+    pub ticket_verdicts: Vec<Option<TicketVerdict>>,
     /// What the one sign-in must show.
     pub rule: ProofRule,
     /// What the challenge is for.
@@ -44,10 +48,11 @@ impl Workflow {
         for (asked, _) in &members {
             self.slot_is_free(asked).await.map_err(|refusal| refusal.about(&asked.role))?;
         }
+        let ticket_verdicts = self.vouched_all(&members).await?;
         let rule = rule_of(&members)?;
         let digest = digest_of(&members);
         let challenge = self.ports.verifier.challenge(caller.principal, digest, Action::Activate);
-        Ok(PreparedBundle { members, rule, digest, challenge })
+        Ok(PreparedBundle { members, ticket_verdicts, rule, digest, challenge })
     }
 
     /// Asks for all of them, or for none. On disk when this returns, in the order of the wishes.
@@ -91,16 +96,17 @@ impl Workflow {
             rule: &rule_of(&members)?,
         };
         let shown = self.ports.verifier.proof(proof, &wanted).await?.into_shown();
+        let verdicts = self.vouched_all(&members).await?;
         // Nothing is asked under a policy that was replaced while this waited.
         self.still_in_force(&in_force)?;
 
         let now = self.now();
         let ids: Vec<_> = members.iter().map(|_| self.ids.next()).collect();
         let mut appends = Vec::new();
-        for (id, (asked, offer)) in ids.iter().zip(&members) {
+        for ((id, (asked, offer)), ticket_verdict) in ids.iter().zip(&members).zip(verdicts) {
             let alone =
                 begun_with(request_id, asked.clone(), offer.clone(), shown.clone(), Kind::Ordinary, now);
-            let request = Request { bundle: ids.clone(), ..alone };
+            let request = Request { bundle: ids.clone(), ticket_verdict, ..alone };
             appends.push(Append { id: *id, expected: 0, events: opening(*id, request, now)? });
         }
         let before = vec![None; appends.len()];
@@ -198,11 +204,28 @@ impl Workflow {
                 let problem = "an emergency is asked for alone".to_owned();
                 return Err(Refusal::Field { field: "kind", problem });
             }
+            if wish.continues.is_some() {
+                let problem = "to go on longer is asked for alone".to_owned();
+                return Err(Refusal::Field { field: "continues", problem });
+            }
             let understood = self.understand(caller, wish, &in_force, late).await;
             members.push(understood.map_err(|refusal| refusal.about(&wish.role))?);
         }
         may_be_together(members.iter().map(|(asked, _)| asked))?;
         Ok(members)
+    }
+
+    /// What the systems of their tickets say; the first no refuses all.
+    async fn vouched_all(
+        &self,
+        members: &[(Asked, EligibleRole)],
+    ) -> Result<Vec<Option<TicketVerdict>>, Refusal> {
+        let mut verdicts = Vec::new();
+        for (asked, offer) in members {
+            let said = self.vouched(asked, offer).await;
+            verdicts.push(said.map_err(|refusal| refusal.about(&asked.role))?);
+        }
+        Ok(verdicts)
     }
 
     async fn repeated_bundle(

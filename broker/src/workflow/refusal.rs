@@ -36,7 +36,7 @@ pub enum Refusal {
         /// Which.
         role: RoleName,
         /// What.
-        refusal: Box<Refusal>,
+        refusal: Box<Self>,
     },
     /// A rule of approval.
     #[error(transparent)]
@@ -254,6 +254,9 @@ impl Refusal {
             | Self::SlotTaken { .. }
             | Self::AssignedElsewhere
             | Self::WrongState { .. }
+            | Self::TicketRefused { .. }
+            | Self::TicketUnanswered { .. }
+            | Self::TicketCheckMissing { .. }
             | Self::Changed(_) => Self::OneOfSeveral { role: role.clone(), refusal: Box::new(self) },
             other => other,
         }

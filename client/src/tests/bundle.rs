@@ -110,10 +110,9 @@ async fn several_roles_are_shown_one_by_one_and_asked_for_by_one_sign_in() {
     let items: Vec<_> = asked[0].items.iter().map(|item| (item.role.as_str(), item.term_seconds)).collect();
     assert_eq!(items, [("groups-admin", 7200), ("reader", 3600)]);
     assert!(asked[0].items.iter().all(|item| item.justification == "reset a group" && item.ticket.is_some()));
-    let visited = bench.tenant.visited.lock().unwrap();
+    let visited = bench.tenant.visited.lock().unwrap().clone();
     assert_eq!(visited.len(), 1, "one sign-in");
     assert_eq!(visited[0]["nonce"], bundle_prepared().challenge.unwrap().nonce);
-    drop(visited);
     let json = asks(&bench, &["--no-wait", "--output", "json"]).await.json();
     assert_eq!(
         (&json["activations"][0]["id"], &json["activations"][1]["role"]),
@@ -222,11 +221,11 @@ async fn a_profile_of_several_roles_asks_for_all_of_them_or_for_the_one_that_is_
 }
 
 /// What waits for Bob, and how much of it his yes would be to.
-fn to_approve(less: [Less; 2]) -> v1::PrepareBundleApprovalResponse {
+fn to_approve(less: &[Less; 2]) -> v1::PrepareBundleApprovalResponse {
     let waiting = [first(State::AwaitingApproval), second(State::AwaitingApproval)];
     let digests: Vec<_> = waiting
         .iter()
-        .zip(&less)
+        .zip(less)
         .map(|(one, less)| binding::approval_digest(&one.id, &one.digest, less))
         .collect();
     v1::PrepareBundleApprovalResponse {
@@ -252,7 +251,7 @@ fn approved() -> v1::ApproveBundleResponse {
 async fn a_yes_by_the_id_of_one_is_to_all_that_are_shown() {
     let bench = Bench::signed_in().await;
     bench.broker.says("prepare_approval", &one_to_approve());
-    bench.broker.says("prepare_bundle_approval", &to_approve([Less::default(), Less::default()]));
+    bench.broker.says("prepare_bundle_approval", &to_approve(&[Less::default(), Less::default()]));
     bench.broker.says("approve_bundle", &approved());
     let ran = bench.elevate(&["approve", ID, "--comment", "go ahead"]).await;
     expect![[r#"
@@ -260,29 +259,31 @@ async fn a_yes_by_the_id_of_one_is_to_all_that_are_shown() {
         out: Approved reader for Ann: scheduled
         err: You are about to approve 2 roles that were asked for together:
         err: groups-admin  waiting for 1 approval, until 19:59 (in 3h 59m)
-        err:   id           0199a1b2-0000-7000-8000-000000000001
-        err:   together     1 of 2 that were asked for together
-        err:   who          Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
-        err:   what         role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        err:   scope        the whole tenant
-        err:   for          2h
-        err:   why          reset a group
-        err:   ticket       INC0012345
-        err:   approval     1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e
-        err:   asked        15:59 (1m ago)
-        err:   policy       version 3
+        err:   id            0199a1b2-0000-7000-8000-000000000001
+        err:   together      1 of 2 that were asked for together
+        err:   who           Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
+        err:   what          role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        err:   scope         the whole tenant
+        err:   for           2h
+        err:   why           reset a group
+        err:   ticket        INC0012345
+        err:   approval      1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e
+        err:   asked         15:59 (1m ago)
+        err:   answer by     19:59 (in 3h 59m)
+        err:   policy        version 3
         err: reader  waiting for 1 approval, until 19:59 (in 3h 59m)
-        err:   id           0199a1b2-0000-7000-8000-000000000002
-        err:   together     2 of 2 that were asked for together
-        err:   who          Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
-        err:   what         role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
-        err:   scope        the whole tenant
-        err:   for          1h
-        err:   why          reset a group
-        err:   ticket       INC0012345
-        err:   approval     nobody's approval is needed
-        err:   asked        15:59 (1m ago)
-        err:   policy       version 3
+        err:   id            0199a1b2-0000-7000-8000-000000000002
+        err:   together      2 of 2 that were asked for together
+        err:   who           Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
+        err:   what          role definition f2ef992c-3afb-46b9-b7cf-a126ee74c451, granted by way of `assignment`
+        err:   scope         the whole tenant
+        err:   for           1h
+        err:   why           reset a group
+        err:   ticket        INC0012345
+        err:   approval      nobody's approval is needed
+        err:   asked         15:59 (1m ago)
+        err:   answer by     19:59 (in 3h 59m)
+        err:   policy        version 3
         err:   sign-in, once  with a second factor, authentication context c1, made within 5m
         exit: 0
     "#]].assert_eq(&told(&ran));
@@ -293,7 +294,7 @@ async fn a_yes_by_the_id_of_one_is_to_all_that_are_shown() {
         items,
         [(ID, &first(State::AwaitingApproval).digest), (ID2, &second(State::AwaitingApproval).digest)]
     );
-    let nonce = to_approve([Less::default(), Less::default()]).challenge.unwrap().nonce;
+    let nonce = to_approve(&[Less::default(), Less::default()]).challenge.unwrap().nonce;
     assert_eq!(bench.tenant.visited.lock().unwrap()[0]["nonce"], nonce);
     let json = bench.elevate(&["approve", ID, "--output", "json"]).await.json();
     assert_eq!(json["activations"][1]["state"], "scheduled");
@@ -309,7 +310,7 @@ async fn a_yes_to_less_shortens_those_that_are_longer() {
     bench.broker.fails("prepare_approval", refusal(Code::InvalidArgument, "NOT_NARROWER", told_so));
     bench.broker.says("get_activation", &second(State::AwaitingApproval));
     let less = [Less { term_seconds: 5400, ..Less::default() }, Less::default()];
-    bench.broker.says("prepare_bundle_approval", &to_approve(less));
+    bench.broker.says("prepare_bundle_approval", &to_approve(&less));
     bench.broker.says("approve_bundle", &approved());
     let ran = bench.elevate(&["approve", ID2, "--for", "1h 30m"]).await;
     assert!(ran.exit == Exit::Ok && ran.out.contains("for Ann, for 1h 30m instead of 2h:"), "{ran:?}");
@@ -346,7 +347,7 @@ async fn a_bundle_that_is_not_what_was_asked_for_is_not_approved() {
     for (name, twist) in twists {
         let bench = Bench::signed_in().await;
         bench.broker.says("prepare_approval", &one_to_approve());
-        let mut told = to_approve([Less::default(), Less::default()]);
+        let mut told = to_approve(&[Less::default(), Less::default()]);
         twist(&mut told);
         bench.broker.says("prepare_bundle_approval", &told);
         let ran = bench.elevate(&["approve", ID]).await;
@@ -448,17 +449,18 @@ async fn a_list_and_one_that_is_shown_say_what_belongs_together() {
     }
     expect![[r#"
         out: groups-admin  waiting for 1 approval, until 19:59 (in 3h 59m)
-        out:   id           0199a1b2-0000-7000-8000-000000000001
-        out:   together     1 of 2 that were asked for together
-        out:   who          Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
-        out:   what         role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
-        out:   scope        the whole tenant
-        out:   for          2h
-        out:   why          reset a group
-        out:   ticket       INC0012345
-        out:   approval     1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e
-        out:   asked        15:59 (1m ago)
-        out:   policy       version 3
+        out:   id            0199a1b2-0000-7000-8000-000000000001
+        out:   together      1 of 2 that were asked for together
+        out:   who           Ann (071cc716-8147-4397-a5ba-b2105951cc0b)
+        out:   what          role definition fdd7a751-b60b-444a-984c-02652fe8fa1c, granted by way of `assignment`
+        out:   scope         the whole tenant
+        out:   for           2h
+        out:   why           reset a group
+        out:   ticket        INC0012345
+        out:   approval      1 of user 1b2c3d4e-0000-4000-8000-000000000002 or group 9f0e
+        out:   asked         15:59 (1m ago)
+        out:   answer by     19:59 (in 3h 59m)
+        out:   policy        version 3
         out:
         out: asked for together with it:
         out:   reader  active, until 18:00 (in 2h)  0199a1b2-0000-7000-8000-000000000002

@@ -56,7 +56,7 @@ fn the_codes_are_in_the_help() {
             5  no such activation, or not yours to see
             6  not in this state: there already, over already, or changed meanwhile
             7  broker, sign-in service or directory unreachable, busy or too slow
-            8  the activation is over and nothing is held: denied, lapsed, withdrawn, failed; of several, one
+            8  the activation is over and nothing is held: denied, lapsed, withdrawn, failed
             9  a role that is to be gone is not yet seen gone (sweep, revoke)
            10  a test of the policy fails, or a warning counts (policy test, policy lint --strict)
           130  interrupted

@@ -292,6 +292,9 @@ pub struct Activation {
     /// Whether the holder's sign-in sessions are revoked after the role.
     #[prost(bool, tag = "34")]
     pub sign_out: bool,
+    /// The activation that took this one over. Only when outcome is TAKEN_OVER.
+    #[prost(string, tag = "40")]
+    pub continued_by: ::prost::alloc::string::String,
     /// What came of that. Absent as long as the role is not gone, and where nobody is to be signed out.
     #[prost(message, optional, tag = "50")]
     pub signed_out: ::core::option::Option<SignedOut>,
@@ -1475,6 +1478,9 @@ pub struct PrepareActivationRequest {
     /// At which scope: "/", "/administrativeUnits/{id}" or "/{object id}"; empty for the one that is offered.
     #[prost(string, tag = "31")]
     pub scope: ::prost::alloc::string::String,
+    /// The caller's own activation that is to go on as this one; empty for one of its own. `role` is that one's.
+    #[prost(string, tag = "40")]
+    pub continues: ::prost::alloc::string::String,
 }
 /// What it means, and what it needs.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1546,6 +1552,9 @@ pub struct RequestActivationRequest {
     /// As prepared.
     #[prost(string, tag = "31")]
     pub scope: ::prost::alloc::string::String,
+    /// As prepared.
+    #[prost(string, tag = "40")]
+    pub continues: ::prost::alloc::string::String,
 }
 /// What would be asked for together.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1767,7 +1776,7 @@ pub mod activation_service_client {
         /// where every field behind the prefix is four bytes of length (big endian) and its text: numbers in
         /// decimal, `starts_at` in seconds since 1970, absent fields empty. `what` and `where` are
         /// role_definition_id and scope, or for a place in a group group_id and relation. White space around the
-        /// justification and the ticket is dropped first. `continues` is empty in this version of the service.
+        /// justification and the ticket is dropped first.
         ///
         /// A start may lie ahead, as far as the role says (`start_ahead_seconds`). It is apart from the approval window
         /// and from the term: approvers answer as soon as they can, the term begins when the role is held, and from the
@@ -1776,13 +1785,20 @@ pub mod activation_service_client {
         ///
         /// A scope narrower than the one that is offered may be asked for: from "/" any, else the offered one only.
         ///
+        /// With `continues` the caller's own role goes on longer: no activation's end ever moves, so this is another
+        /// one, with a sign-in and approvals of its own, for the same role and the same target. Its term counts from
+        /// when it takes over, which it does as soon as it may; the old one then ends as TAKEN_OVER, and the role is
+        /// not cut between the two. Whatever stands against it leaves the old one as it is, with its own end. Only what
+        /// is ACTIVE is extended, one request at a time, and only to a later end; a break-glass use is not.
+        ///
         /// In an emergency (`kind` BREAK_GLASS) the role's offer for emergencies counts: people named one by one,
         /// nobody's approval, a term of its own, a proof of its own, whose nonce is for "break-glass". Everybody
         /// concerned is told, and it cannot be used again before somebody else has looked at it: see ReviewService.
         ///
         /// Errors: FROZEN; REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
         /// START_PAST, START_TOO_FAR, SCOPE_NOT_OFFERED, TICKET_MISSING, TICKET_MALFORMED, TICKET_REFUSED, TICKET_UNANSWERED,
-        /// TICKET_CHECK_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
+        /// TICKET_CHECK_MISSING, SLOT_TAKEN, NOT_EXTENDED, EXTENDED_ALREADY, ACTIVATION_NOT_FOUND, WRONG_STATE, NO_POLICY,
+        /// PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
         pub async fn prepare_activation(
             &mut self,
             request: impl tonic::IntoRequest<super::PrepareActivationRequest>,
@@ -2129,7 +2145,7 @@ pub mod activation_service_server {
         /// where every field behind the prefix is four bytes of length (big endian) and its text: numbers in
         /// decimal, `starts_at` in seconds since 1970, absent fields empty. `what` and `where` are
         /// role_definition_id and scope, or for a place in a group group_id and relation. White space around the
-        /// justification and the ticket is dropped first. `continues` is empty in this version of the service.
+        /// justification and the ticket is dropped first.
         ///
         /// A start may lie ahead, as far as the role says (`start_ahead_seconds`). It is apart from the approval window
         /// and from the term: approvers answer as soon as they can, the term begins when the role is held, and from the
@@ -2138,13 +2154,20 @@ pub mod activation_service_server {
         ///
         /// A scope narrower than the one that is offered may be asked for: from "/" any, else the offered one only.
         ///
+        /// With `continues` the caller's own role goes on longer: no activation's end ever moves, so this is another
+        /// one, with a sign-in and approvals of its own, for the same role and the same target. Its term counts from
+        /// when it takes over, which it does as soon as it may; the old one then ends as TAKEN_OVER, and the role is
+        /// not cut between the two. Whatever stands against it leaves the old one as it is, with its own end. Only what
+        /// is ACTIVE is extended, one request at a time, and only to a later end; a break-glass use is not.
+        ///
         /// In an emergency (`kind` BREAK_GLASS) the role's offer for emergencies counts: people named one by one,
         /// nobody's approval, a term of its own, a proof of its own, whose nonce is for "break-glass". Everybody
         /// concerned is told, and it cannot be used again before somebody else has looked at it: see ReviewService.
         ///
         /// Errors: FROZEN; REVIEW_OPEN; ROLE_NOT_OFFERED, FIELD_INVALID, JUSTIFICATION_MISSING, TERM_TOO_LONG, TERM_TOO_SHORT,
         /// START_PAST, START_TOO_FAR, SCOPE_NOT_OFFERED, TICKET_MISSING, TICKET_MALFORMED, TICKET_REFUSED, TICKET_UNANSWERED,
-        /// TICKET_CHECK_MISSING, SLOT_TAKEN, NO_POLICY, PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
+        /// TICKET_CHECK_MISSING, SLOT_TAKEN, NOT_EXTENDED, EXTENDED_ALREADY, ACTIVATION_NOT_FOUND, WRONG_STATE, NO_POLICY,
+        /// PEOPLE_ONLY, DIRECTORY_UNREACHABLE.
         async fn prepare_activation(
             &self,
             request: tonic::Request<super::PrepareActivationRequest>,
@@ -4076,7 +4099,7 @@ pub mod revocation_service_client {
         }
         /// Takes one activation away, whatever state it is in: a held role is revoked, and a waiting
         /// request fails, both with the reason. On disk when this returns; the removal follows and is never given up. Safe to repeat.
-        /// Errors: NOT_ALLOWED, ACTIVATION_NOT_FOUND, WRONG_STATE (it is over already).
+        /// Errors: NOT_ALLOWED, ACTIVATION_NOT_FOUND, WRONG_STATE (it is over already, or another continues it).
         pub async fn revoke_activation(
             &mut self,
             request: impl tonic::IntoRequest<super::RevokeActivationRequest>,
@@ -4129,7 +4152,7 @@ pub mod revocation_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Takes away all that is selected, with one reason: what is held is revoked, and what has not begun fails. Each is
-        /// tried whatever becomes of the others. The broker records them all, at most 10000 a call, and takes them away
+        /// tried whatever becomes of the others, and so is what takes over one of them meanwhile. The broker records them all, at most 10000 a call, and takes them away
         /// also when the caller hangs up. Streams each as it is recorded and again when a read shows it gone; ends when all
         /// are gone, after a quarter of an hour at the latest. Safe to repeat.
         /// Errors: NOT_ALLOWED, FIELD_INVALID.
@@ -4250,7 +4273,7 @@ pub mod revocation_service_server {
     pub trait RevocationService: std::marker::Send + std::marker::Sync + 'static {
         /// Takes one activation away, whatever state it is in: a held role is revoked, and a waiting
         /// request fails, both with the reason. On disk when this returns; the removal follows and is never given up. Safe to repeat.
-        /// Errors: NOT_ALLOWED, ACTIVATION_NOT_FOUND, WRONG_STATE (it is over already).
+        /// Errors: NOT_ALLOWED, ACTIVATION_NOT_FOUND, WRONG_STATE (it is over already, or another continues it).
         async fn revoke_activation(
             &self,
             request: tonic::Request<super::RevokeActivationRequest>,
@@ -4271,7 +4294,7 @@ pub mod revocation_service_server {
             + std::marker::Send
             + 'static;
         /// Takes away all that is selected, with one reason: what is held is revoked, and what has not begun fails. Each is
-        /// tried whatever becomes of the others. The broker records them all, at most 10000 a call, and takes them away
+        /// tried whatever becomes of the others, and so is what takes over one of them meanwhile. The broker records them all, at most 10000 a call, and takes them away
         /// also when the caller hangs up. Streams each as it is recorded and again when a read shows it gone; ends when all
         /// are gone, after a quarter of an hour at the latest. Safe to repeat.
         /// Errors: NOT_ALLOWED, FIELD_INVALID.

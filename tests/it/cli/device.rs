@@ -113,7 +113,7 @@ async fn a_session_by_code_looks_and_gives_back_and_does_not_activate_by_itself(
         !
         !   tip: to pass '--device-code' as a value, use '-- --device-code'
         !
-        ! Usage: elevate activate <ROLE>
+        ! Usage: elevate activate <ROLE>...
         !
         ! For more information, try '--help'.
 
