@@ -159,6 +159,7 @@ pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> anyhow::Res
         identity: Arc::clone(&identity),
         graph: Arc::clone(&graph),
         own_clock: own_clock.clone(),
+        store: Arc::clone(&store),
     });
     let time = own_clock.map(|own| Time { own, graph: Arc::clone(&graph), started });
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&workflow), outbox.meter(), parts));
@@ -262,6 +263,7 @@ impl Whole {
                 tokio::time::sleep(HOUSEKEEPING_EVERY).await;
                 // A failed store is told of elsewhere.
                 let _ = store.anchor().await;
+                store.regain_room().await;
                 if round.is_multiple_of(20) {
                     api.forget_idle_callers();
                 }
@@ -482,6 +484,7 @@ struct Outer {
     identity: Arc<Identity>,
     graph: Arc<Graph>,
     own_clock: Option<Arc<SystemClock>>,
+    store: Arc<Store>,
 }
 
 impl Health for Outer {
@@ -511,6 +514,11 @@ impl Health for Outer {
         let mut figures = vec![
             ("signing_keys", "Usable signing keys of the tenant", f64::from(keys)),
             ("graph_writes_left", "Writes that Graph's published limit still allows now", f64::from(left)),
+            (
+                "disk_full",
+                "1 while the record's disk has no room: nothing new is taken, revocations go on",
+                f64::from(u8::from(!self.store.has_room())),
+            ),
             ("graph_paused_seconds", "How long Graph asked to be left alone", meter.paused.as_secs_f64()),
         ];
         if let Some(clock) = &self.own_clock {

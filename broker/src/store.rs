@@ -13,7 +13,7 @@
 //! everything later answers [`StoreFault`], reads too, and [`Store::fatal`] tells the process to end.
 //!
 //! Reading order: `record` (the stored form), `log`, `tree`, `anchor`, `index`, `guard`, then `writer` and
-//! `opening`; `operate` is for operators. `bookmark` keeps how far the record was told, beside it.
+//! `opening` and `ballast`; `operate` is for operators. `bookmark` keeps how far the record was told, beside it.
 
 use std::fmt;
 use std::fs::File;
@@ -21,6 +21,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -35,6 +36,7 @@ use crate::ports::journal::{
 };
 
 mod anchor;
+mod ballast;
 mod bookmark;
 mod disk;
 mod guard;
@@ -90,6 +92,8 @@ struct Shared {
     fault: watch::Sender<Option<StoreFault>>,
     high_water: Option<Timestamp>,
     boot_id: Option<String>,
+    ballast_bytes: u64,
+    has_room: AtomicBool,
     // Last, so that the index is closed before another process may open it.
     _lock: File,
 }
@@ -113,7 +117,7 @@ impl Store {
     }
 
     fn open_with(folder: &Path, limits: Limits, disk: Box<dyn disk::Disk>) -> Result<Self, OpenError> {
-        let Parts { lock, log, index, applied, anchor } = Parts::open(folder, limits, disk)?;
+        let Parts { lock, log, index, applied, anchor, has_room } = Parts::open(folder, limits, disk)?;
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
             index,
@@ -122,6 +126,8 @@ impl Store {
             fault: watch::Sender::new(None),
             high_water: applied.high_water,
             boot_id: anchor.boot_before.clone(),
+            ballast_bytes: limits.ballast_bytes,
+            has_room: AtomicBool::new(has_room),
             _lock: lock,
         });
         let (commands, waiting) = mpsc::channel(WAITING_MAX);
@@ -151,6 +157,32 @@ impl Store {
     /// The store had failed.
     pub async fn anchor(&self) -> Result<(), StoreFault> {
         self.send(Command::Anchor).await
+    }
+
+    /// Takes the ballast again, where it was let go of over a full disk and there is room again. To be called
+    /// now and then, like [`Store::anchor`].
+    pub async fn regain_room(&self) {
+        if self.has_room() {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let taken = tokio::task::spawn_blocking(move || ballast::take(&shared.folder, shared.ballast_bytes));
+        match taken.await {
+            Ok(Ok(())) => {
+                self.shared.has_room.store(true, Ordering::SeqCst);
+                tracing::info!("there is room on the disk again: requests are taken");
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the disk has no room: nothing new is taken, revocations go on");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// As if the disk were full.
+    #[cfg(test)]
+    pub(crate) fn lose_room(&self) {
+        self.shared.has_room.store(false, Ordering::SeqCst);
     }
 
     /// Ends when the store has failed, with why; the process must then end too (code 70), without another
@@ -294,6 +326,10 @@ impl Journal for Store {
         self.ask_apart(move |shared| shared.read(from, limit.min(READ_MAX))).await
     }
 
+    fn has_room(&self) -> bool {
+        self.shared.has_room.load(Ordering::SeqCst)
+    }
+
     fn size(&self) -> watch::Receiver<Position> {
         self.shared.size.subscribe()
     }
@@ -331,6 +367,9 @@ impl Shared {
         {
             tracing::error!(%error, "the damaged index could not be set aside; delete it before the next start");
         }
+        if let Broken::Disk { full: true, .. } = broken {
+            ballast::let_go(&self.folder);
+        }
         self.fail(broken.to_string())
     }
 
@@ -360,6 +399,15 @@ impl Shared {
 impl OpenError {
     fn io(doing: &'static str, path: &Path, error: io::Error) -> Self {
         Self::Io { doing, path: path.to_owned(), error }
+    }
+
+    fn index(folder: &Path, reason: String) -> Self {
+        Self::Index { folder: folder.to_owned(), reason, full: false }
+    }
+
+    fn over_index(folder: &Path, broken: &Broken) -> Self {
+        let full = matches!(broken, Broken::Disk { full: true, .. });
+        Self::Index { folder: folder.to_owned(), reason: broken.to_string(), full }
     }
 }
 

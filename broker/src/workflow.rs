@@ -211,6 +211,11 @@ impl Workflow {
     /// The store failed.
     pub async fn note_refusal(&self, note: Note) -> Result<(), StoreFault> {
         let Note::Refused { caller, .. } = &note else { return Ok(()) };
+        // On a full disk what is left is for what ends privileges.
+        if !self.ports.journal.has_room() {
+            self.refusals.leave_out();
+            return Ok(());
+        }
         if !self.refusals.admits(*caller) {
             return Ok(());
         }
@@ -231,6 +236,9 @@ impl Workflow {
     fn accepting(&self) -> Result<(), Refusal> {
         if self.draining.load(Ordering::SeqCst) {
             return Err(Refusal::Draining);
+        }
+        if !self.ports.journal.has_room() {
+            return Err(Refusal::DiskFull);
         }
         match self.ports.clock.assurance() {
             Assurance::Unwitnessed => Err(TokenRefusal::TimeUnsure.into()),

@@ -65,6 +65,9 @@ pub(super) fn from(refusal: &Refusal) -> Status {
         Refusal::Unreachable(unreachable) => {
             details.set_retry_info(Some(unreachable.after.unwrap_or(Duration::from_secs(5))));
         }
+        Refusal::DiskFull => {
+            details.set_retry_info(Some(Duration::from_secs(60)));
+        }
         Refusal::Token(TokenRefusal::Unreachable { .. } | TokenRefusal::TimeUnsure)
         | Refusal::TimeDoubted
         | Refusal::TicketUnanswered { .. }
@@ -103,7 +106,8 @@ fn code(refusal: &Refusal) -> Code {
         | Refusal::Unreachable(_)
         | Refusal::TimeDoubted
         | Refusal::TicketUnanswered { .. }
-        | Refusal::Draining => Code::Unavailable,
+        | Refusal::Draining
+        | Refusal::DiskFull => Code::Unavailable,
         Refusal::Token(
             TokenRefusal::NotAProof(_)
             | TokenRefusal::Foreign

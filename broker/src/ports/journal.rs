@@ -123,6 +123,10 @@ pub trait Journal: Send + Sync + std::fmt::Debug {
     /// The store failed.
     async fn read(&self, from: Position, limit: usize) -> Result<Vec<Entry>, StoreFault>;
 
+    /// Whether there is room for what is new. Without it only what ends privileges is to be recorded: the little
+    /// that is left is kept for that.
+    fn has_room(&self) -> bool;
+
     /// How many entries there are, as it grows.
     fn size(&self) -> watch::Receiver<Position>;
 }

@@ -16,6 +16,9 @@ pub(super) trait Disk: Send + Debug {
 
     /// Returns when everything written to `file` is on the platter.
     fn sync(&mut self, file: &File) -> io::Result<()>;
+
+    /// The same disk, for whoever opens it next.
+    fn another(&self) -> Box<dyn Disk>;
 }
 
 /// The real one.
@@ -29,6 +32,10 @@ impl Disk for Kernel {
 
     fn sync(&mut self, file: &File) -> io::Result<()> {
         file.sync_data()
+    }
+
+    fn another(&self) -> Box<dyn Disk> {
+        Box::new(Self)
     }
 }
 

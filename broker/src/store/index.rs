@@ -66,8 +66,10 @@ pub(super) enum Broken {
     /// The system would not read or write it.
     #[error("the index cannot be used: {reason}")]
     Disk {
-        /// There is no room, or no leave to write: another index would fare no better.
+        /// There is no room.
         full: bool,
+        /// There is no room, or no leave to write: another index would fare no better.
+        hopeless: bool,
         /// What it said.
         reason: String,
     },
@@ -79,7 +81,11 @@ impl From<sled::Error> for Broken {
             sled::Error::Io(error) => {
                 use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
                 let hopeless = [PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull];
-                Self::Disk { full: hopeless.contains(&error.kind()), reason: error.to_string() }
+                Self::Disk {
+                    full: super::ballast::is_full(&error),
+                    hopeless: hopeless.contains(&error.kind()),
+                    reason: error.to_string(),
+                }
             }
             error => Self::Damaged(error.to_string()),
         }

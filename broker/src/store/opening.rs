@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::anchor::{self, Anchor};
+use super::ballast;
 use super::disk::{self, Disk};
 use super::guard;
 use super::index::{Applied, Broken, Draft, Index, Unfit};
@@ -108,6 +109,8 @@ pub enum OpenError {
         folder: PathBuf,
         /// Why.
         reason: String,
+        /// Whether that is because there is no room.
+        full: bool,
     },
     /// There is something already.
     #[error("{} holds {what} already; move it away, or name an empty folder", folder.display())]
@@ -134,11 +137,12 @@ pub enum OpenError {
 pub(super) struct Limits {
     pub(super) segment_bytes: u64,
     pub(super) anchor_every: u64,
+    pub(super) ballast_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { segment_bytes: SEGMENT_BYTES, anchor_every: 1000 }
+        Self { segment_bytes: SEGMENT_BYTES, anchor_every: 1000, ballast_bytes: ballast::BYTES }
     }
 }
 
@@ -149,6 +153,8 @@ pub(super) struct Parts {
     pub(super) index: Index,
     pub(super) applied: Applied,
     pub(super) anchor: Anchored,
+    /// Whether the ballast is held.
+    pub(super) has_room: bool,
 }
 
 /// The anchor last written.
@@ -160,10 +166,36 @@ pub(super) struct Anchored {
     pub(super) boot_before: Option<String>,
 }
 
+/// All but the lock.
+type Agreed = (Log, Index, Applied, Anchored);
+
 impl Parts {
+    /// On a disk that is full the ballast is let go of, and it is opened in the room that this leaves.
     pub(super) fn open(folder: &Path, limits: Limits, disk: Box<dyn Disk>) -> Result<Self, OpenError> {
         disk::make_folder(folder)?;
         let lock = guard::lock(folder)?;
+        let has_room = match ballast::take(folder, limits.ballast_bytes) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "the disk has no room for the ballast: nothing new is taken, revocations go on");
+                false
+            }
+        };
+        match Self::agreed(folder, limits, disk.another()) {
+            Ok(parts) => Ok(Self::locked(lock, parts, has_room)),
+            Err(error) if ballast::let_go_over(folder, &error) => {
+                tracing::error!(%error, "the disk is full, and the ballast is let go of: nothing new is taken, revocations go on");
+                Ok(Self::locked(lock, Self::agreed(folder, limits, disk)?, false))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn locked(lock: File, (log, index, applied, anchor): Agreed, has_room: bool) -> Self {
+        Self { lock, log, index, applied, anchor, has_room }
+    }
+
+    fn agreed(folder: &Path, limits: Limits, disk: Box<dyn Disk>) -> Result<Agreed, OpenError> {
         let log_folder = folder.join("log");
         let found = Anchor::find(folder)?;
         let before = found.newest;
@@ -198,7 +230,7 @@ impl Parts {
         anchor.write(folder, log.disk())?;
         let boot_before = before.and_then(|anchor| anchor.boot_id);
         let anchor = Anchored { generation: anchor.generation, size, boot_before };
-        Ok(Self { lock, log, index, applied, anchor })
+        Ok((log, index, applied, anchor))
     }
 }
 
@@ -224,7 +256,7 @@ pub(super) fn agree(
     match try_index(folder, segments, size, anchored, false) {
         Ok(opened) => Ok(opened),
         Err(Failed::Refused(error)) => Err(error),
-        Err(Failed::SetAside(reason)) => Err(OpenError::Index { folder: folder.to_owned(), reason }),
+        Err(Failed::SetAside(reason)) => Err(OpenError::index(folder, reason)),
     }
 }
 
@@ -262,9 +294,7 @@ fn try_index(
     });
     let opened = opened.unwrap_or_else(|_| Err(Broken::Damaged("sled panicked".to_owned())));
     let (index, applied) = opened.map_err(|broken| match broken {
-        Broken::Disk { full: true, reason } => {
-            Failed::Refused(OpenError::Index { folder: folder.to_owned(), reason })
-        }
+        Broken::Disk { hopeless: true, .. } => Failed::Refused(OpenError::over_index(folder, &broken)),
         broken => Failed::SetAside(broken.to_string()),
     })?;
     let at = applied.tree.size();
@@ -281,8 +311,7 @@ fn try_index(
     }
     let brought_up = catch_unwind(AssertUnwindSafe(|| {
         let applied = bring_up(folder, &index, applied, segments, size, anchored)?;
-        let broken =
-            |broken: Broken| OpenError::Index { folder: folder.to_owned(), reason: broken.to_string() };
+        let broken = |broken: Broken| OpenError::over_index(folder, &broken);
         if !is_old || at == size {
             return Ok((index, applied));
         }
@@ -294,7 +323,7 @@ fn try_index(
             Ok((index, applied))
         } else {
             let reason = "it does not keep what is written to it".to_owned();
-            Err(OpenError::Index { folder: folder.to_owned(), reason })
+            Err(OpenError::index(folder, reason))
         }
     }));
     match brought_up {
@@ -326,8 +355,7 @@ pub(super) fn bring_up(
     to: u64,
     anchored: &Tree,
 ) -> Result<Applied, OpenError> {
-    let index_error =
-        |broken: &Broken| OpenError::Index { folder: folder.to_owned(), reason: broken.to_string() };
+    let index_error = |broken: &Broken| OpenError::over_index(folder, broken);
     while applied.tree.size() < to {
         let from = applied.tree.size();
         let end = from.saturating_add(REPLAY_MAX).min(to);

@@ -14,7 +14,7 @@ use super::log::{self, Log, Segments};
 use super::opening::{self, Limits, OpenError, Parts};
 use super::record;
 use super::tree::Tree;
-use super::{bookmark, time};
+use super::{ballast, bookmark, time};
 use crate::ports::notifier::Kept;
 
 mod report;
@@ -71,8 +71,7 @@ pub fn check(folder: &Path) -> Result<Checked, OpenError> {
         }
     };
     applied = bring_up(applied, survey.size)?;
-    let index_error =
-        |broken: super::Broken| OpenError::Index { folder: folder.to_owned(), reason: broken.to_string() };
+    let index_error = |broken: super::Broken| OpenError::over_index(folder, &broken);
     let live = scratch.census().map_err(index_error)?;
     let activations = scratch.activations().map_err(index_error)?;
     drop(scratch);
@@ -144,7 +143,11 @@ pub fn restore(backup: &Path, folder: &Path, rollback: Rollback) -> Result<Resto
     let _lock = guard::lock(folder)?;
     let [told, told_new] = bookmark::FILES;
     let [time, time_new] = time::FILES;
-    refuse_unless_empty(folder, &["anchor.0", "anchor.1", "lock", told, told_new, time, time_new])?;
+    let [room, room_new] = ballast::FILES;
+    refuse_unless_empty(
+        folder,
+        &["anchor.0", "anchor.1", "lock", told, told_new, time, time_new, room, room_new],
+    )?;
     let before = Anchor::find(folder)?.newest;
     let mut rolled_back_from = None;
     if let Some(before) = &before {
@@ -191,8 +194,7 @@ pub fn rebuild(folder: &Path) -> Result<Rebuilt, OpenError> {
     let kept_as = if folder.join("index").exists() { Some(guard::set_aside(folder)?) } else { None };
     drop(lock);
     let Parts { lock: _lock, index, applied, .. } = Parts::open(folder, Limits::default(), Box::new(Kernel))?;
-    let broken =
-        |error: super::Broken| OpenError::Index { folder: folder.to_owned(), reason: error.to_string() };
+    let broken = |error: super::Broken| OpenError::over_index(folder, &error);
     let activations = index.activations().map_err(broken)?;
     index.flush().map_err(broken)?;
     Ok(Rebuilt { entries: applied.tree.size(), activations, kept_as })
@@ -304,8 +306,7 @@ fn remove(folder: &Path) -> Result<(), OpenError> {
 
 fn new_index(folder: &Path, path: &Path) -> Result<Index, OpenError> {
     disk::make_folder(path)?;
-    Index::open(path)
-        .map_err(|broken| OpenError::Index { folder: folder.to_owned(), reason: broken.to_string() })
+    Index::open(path).map_err(|broken| OpenError::over_index(folder, &broken))
 }
 
 /// The index that is there, and how far it has come; or why it cannot be used.

@@ -153,7 +153,7 @@ pub(super) fn open_with(folder: &Path, limits: Limits) -> Result<Store, OpenErro
 }
 
 pub(super) fn open(folder: &Path) -> Store {
-    open_with(folder, Limits::default()).unwrap()
+    open_with(folder, Limits { ballast_bytes: 0, ..Limits::default() }).unwrap()
 }
 
 /// Copies a folder as it is just now: what a kill would leave behind.

@@ -16,12 +16,13 @@ mod damage;
 mod failing;
 mod journal;
 mod refusing;
+mod room;
 
 /// Small files and rare anchors, so that little is enough to see them.
-const SMALL: Limits = Limits { segment_bytes: 2000, anchor_every: 20 };
+const SMALL: Limits = Limits { segment_bytes: 2000, anchor_every: 20, ballast_bytes: 0 };
 
 /// Anchors only at open and close: all else is a tail that only the log vouches for.
-const UNANCHORED: Limits = Limits { segment_bytes: u64::MAX, anchor_every: u64::MAX };
+const UNANCHORED: Limits = Limits { segment_bytes: u64::MAX, anchor_every: u64::MAX, ballast_bytes: 0 };
 
 fn policy(version: u64, second: i64) -> Note {
     Note::PolicyApplied(AppliedPolicy {

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::anchor::{self, Anchor};
+use super::ballast;
 use super::index::{Applied, Broken, Denied, Draft};
 use super::log::Log;
 use super::opening::{Anchored, Limits};
@@ -210,7 +211,13 @@ impl Writer {
             return Ok(());
         }
         let rolled = self.log.append(&appends);
-        let rolled = rolled.map_err(|error| self.shared.fail(format!("cannot write the log: {error}")))?;
+        let rolled = rolled.map_err(|error| {
+            if ballast::is_full(&error) {
+                // For the next start, which could not write either.
+                ballast::let_go(&self.shared.folder);
+            }
+            self.shared.fail(format!("cannot write the log: {error}"))
+        })?;
         self.applied = shared.index.take(draft).map_err(|broken| self.shared.fail_over(&broken))?;
         self.shared.size.send_replace(Position(self.applied.tree.size()));
         if rolled {
@@ -254,7 +261,10 @@ impl Writer {
             boot_id: anchor::boot_id(),
         };
         let written = anchor.write(&self.shared.folder, self.log.disk());
-        written.map_err(|error| self.shared.fail(error.to_string()))?;
+        written.map_err(|error| {
+            ballast::let_go_over(&self.shared.folder, &error);
+            self.shared.fail(error.to_string())
+        })?;
         self.anchored.generation = anchor.generation;
         self.anchored.size = anchor.tree.size();
         self.anchored_at = Instant::now();

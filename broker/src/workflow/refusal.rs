@@ -187,6 +187,11 @@ pub enum Refusal {
     /// The broker is shutting down.
     #[error("the broker is shutting down; try again in a moment")]
     Draining,
+    /// There is no room for what is new.
+    #[error(
+        "the broker's disk is full, so it takes nothing new, and only ends what there is; tell whoever runs the broker to make room"
+    )]
+    DiskFull,
     /// The store failed; the process is about to end.
     #[error(transparent)]
     Store(#[from] StoreFault),
@@ -240,6 +245,7 @@ impl Refusal {
             Self::Unreachable(_) => "DIRECTORY_UNREACHABLE",
             Self::TimeDoubted => "TIME_UNSURE",
             Self::Draining => "DRAINING",
+            Self::DiskFull => "DISK_FULL",
             Self::Store(_) => "INTERNAL",
         }
     }

@@ -42,9 +42,14 @@ impl<C: Clock + Clone> Throttle<C> {
     pub(super) fn admits(&self, caller: Option<Principal>) -> bool {
         let admitted = self.each.check_key(&caller).is_ok() && self.all.check().is_ok();
         if !admitted {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+            self.leave_out();
         }
         admitted
+    }
+
+    /// Counts one that is left out.
+    pub(super) fn leave_out(&self) {
+        self.left_out.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Forgets the shares that are whole again, so that many callers take no room for ever.

@@ -70,6 +70,7 @@ fn every() -> Vec<(Refusal, Code, &'static str)> {
         (Refusal::Contended, Code::Aborted, "CONTENDED"),
         (Unreachable { reason: word(), after: None }.into(), Code::Unavailable, "DIRECTORY_UNREACHABLE"),
         (Refusal::Draining, Code::Unavailable, "DRAINING"),
+        (Refusal::DiskFull, Code::Unavailable, "DISK_FULL"),
         (StoreFault("sled at /var/lib".to_owned()).into(), Code::Internal, "INTERNAL"),
     ]
 }

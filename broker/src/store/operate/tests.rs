@@ -5,7 +5,7 @@ use crate::ports::Journal as _;
 use crate::store::sample::{Model, begin, block_on, copy, open, open_with};
 use crate::store::{Settings, Store};
 
-const SMALL: Limits = Limits { segment_bytes: 2000, anchor_every: 20 };
+const SMALL: Limits = Limits { segment_bytes: 2000, anchor_every: 20, ballast_bytes: 0 };
 
 fn filled(folder: &Path, model: &mut Model, numbers: std::ops::Range<u64>) {
     block_on(async {

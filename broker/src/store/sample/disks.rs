@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -21,11 +21,16 @@ pub(in crate::store) struct Faulty {
     pub(in crate::store) arrives: usize,
     /// Fails from this sync on; 0 is never.
     pub(in crate::store) bad_sync: u64,
+    /// Takes nothing as long as this file is there: the room is the file's.
+    pub(in crate::store) room_behind: Option<PathBuf>,
 }
 
 impl Disk for Faulty {
     fn write(&mut self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         let n = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.room_behind.as_ref().is_some_and(|file| file.exists()) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
         if self.bad_write != 0 && n >= self.bad_write {
             Kernel.write(file, &bytes[..self.arrives.min(bytes.len())], at)?;
             return Err(io::Error::from(io::ErrorKind::StorageFull));
@@ -39,6 +44,10 @@ impl Disk for Faulty {
             return Err(io::Error::other("input/output error"));
         }
         Kernel.sync(file)
+    }
+
+    fn another(&self) -> Box<dyn Disk> {
+        Box::new(self.clone())
     }
 }
 
@@ -130,6 +139,10 @@ impl Disk for PowerCut {
     fn sync(&mut self, file: &File) -> io::Result<()> {
         self.0.lock().unwrap().push(Call::Sync { inode: file.metadata()?.ino() });
         Kernel.sync(file)
+    }
+
+    fn another(&self) -> Box<dyn Disk> {
+        Box::new(self.clone())
     }
 }
 

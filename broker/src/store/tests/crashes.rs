@@ -140,7 +140,7 @@ fn a_power_cut_at_any_moment_loses_nothing_acknowledged_and_never_bars_the_store
     let mut model = Model::default();
     let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     multi.block_on(async {
-        let limits = Limits { segment_bytes: 3000, anchor_every: 9 };
+        let limits = Limits { segment_bytes: 3000, anchor_every: 9, ballast_bytes: 0 };
         let store = Arc::new(Store::open_with(&folder, limits, Box::new(disk)).unwrap());
         for round in 0..12_u64 {
             // Several at once, so that groups are long, and each of two leaves, that stand or fall together.

@@ -21,7 +21,7 @@ fn after_any_write_or_sync_fails_nothing_is_answered_any_more_and_nothing_acknow
             let syncs = Arc::clone(&disk.syncs);
             let writes = Arc::clone(&disk.writes);
             let folder = tempfile::tempdir().unwrap();
-            let limits = Limits { segment_bytes: 1500, anchor_every: 7 };
+            let limits = Limits { segment_bytes: 1500, anchor_every: 7, ballast_bytes: 0 };
             let opened = Store::open_with(folder.path(), limits, Box::new(disk));
             let mut acknowledged = Model::default();
             let mut tried = Vec::new();

@@ -53,7 +53,7 @@ fn a_file_of_the_log_cannot_go_missing_unnoticed() {
     let scratch = tempfile::tempdir().unwrap();
     let (folder, image) = (scratch.path().join("store"), scratch.path().join("killed"));
     block_on(async {
-        let limits = Limits { segment_bytes: 1500, anchor_every: u64::MAX };
+        let limits = Limits { segment_bytes: 1500, anchor_every: u64::MAX, ballast_bytes: 0 };
         let store = open_with(&folder, limits).unwrap();
         let mut model = Model::default();
         let mut next = 0;

@@ -4,6 +4,7 @@ use elevate_core::activation::{Cause, Outcome, State};
 
 use super::outside::Answer::*;
 use super::world::*;
+use crate::ports::journal::Note;
 use crate::ports::verifier::AppRole;
 use crate::ports::{Clock as _, Journal as _};
 
@@ -189,4 +190,38 @@ async fn a_waiting_request_that_is_revoked_is_over_and_its_asker_reads_why() {
     let reason = "revoked before it began: incident 7".to_owned();
     assert_eq!(world.outcome(waiting).await, Outcome::Failed { reason });
     assert_eq!(world.workflow.withdraw(&person(BEN), waiting).await.unwrap_err().reason(), "WRONG_STATE");
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nothing_new_is_taken_and_what_there_is_ends() {
+    let world = World::new().await;
+    let (ends, given_back, revoked) =
+        (world.held(ANN, "reader").await, world.held(12, "reader").await, world.held(13, "reader").await);
+    world.store.lose_room();
+    let prepared = world.workflow.prepare(&person(14), &World::wish("reader")).await.unwrap_err();
+    let asked = world.ask(14, "reader").await.unwrap_err();
+    assert_eq!((prepared.reason(), asked.reason()), ("DISK_FULL", "DISK_FULL"));
+    // Nor does a refusal take of the room that is left; it is counted.
+    let size = *world.store.size().borrow();
+    let note = Note::Refused {
+        caller: Some(principal(14)),
+        attempt: "RequestActivation".into(),
+        reason: "DISK_FULL".into(),
+        role: None,
+        activation: None,
+        at: world.clock.now().latest(),
+    };
+    world.workflow.note_refusal(note).await.unwrap();
+    assert_eq!((*world.store.size().borrow(), world.workflow.refusals_left_out()), (size, 1));
+
+    world.workflow.deactivate(&person(12), given_back).await.unwrap();
+    world.workflow.revoke(&with(99, AppRole::Revoker), revoked, "no room").await.unwrap();
+    world.clock.forward(3600);
+    world.settle_all().await;
+    for id in [ends, given_back, revoked] {
+        assert_eq!(world.word(id).await, "closed");
+    }
+    assert!(world.directory.all().is_empty());
+    world.store.regain_room().await;
+    world.held(14, "reader").await;
 }
