@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::app::{self, Failure};
 use crate::config::Config;
 use crate::doctor;
+use crate::memory;
 use crate::ports::Clock;
 use crate::store::{self as record, IndexVerdict, Rollback};
 use crate::telemetry;
@@ -91,6 +92,12 @@ pub fn run_by(clock: Option<Arc<dyn Clock>>, arguments: impl IntoIterator<Item =
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    if let Err(error) = memory::keep_private() {
+        complain(&format!(
+            "the system does not let this process keep core dumps from being written: {error}"
+        ));
+        return ExitCode::from(SOFTWARE);
+    }
     let config = match read(&arguments.config) {
         Ok(config) => config,
         Err(problem) => {

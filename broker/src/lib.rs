@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod graph;
 pub mod grpc;
 pub mod identity;
+pub mod memory;
 pub mod notice_log;
 pub mod notify;
 pub mod ports;
