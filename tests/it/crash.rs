@@ -1,14 +1,13 @@
 //! The broker is killed with -9 at any moment of the story. After a restart no assignment outlives its end,
 //! and none is there that the record does not know. Here the broker is a process, and the clock the machine's.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use elevate_proto::v1 as api;
-use elevate_sandbox::stage::{self, Broker};
-use elevate_sandbox::{Clock, Fault, Kind, Settings, Tenant};
-use elevate_tests::{Caller, PATIENCE, POLICY, State, wish};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use elevate_sandbox::{Fault, Kind};
+use elevate_tests::faults::stage::Stage;
+use elevate_tests::{Caller, PATIENCE, POLICY, State, eventually, wish};
 
 /// The test crate's own executable of the real broker.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_broker-process");
@@ -20,57 +19,6 @@ const TERM: &str = "5s";
 const SOON: Duration = Duration::from_secs(40);
 
 const ASSIGNMENTS: &str = "/v1.0/roleManagement/directory/roleAssignments";
-
-/// A tenant with a broker in a process of its own.
-struct Stage {
-    tenant: Tenant,
-    folder: PathBuf,
-    listen: std::net::SocketAddr,
-    admin: std::net::SocketAddr,
-}
-
-impl Stage {
-    async fn set(folder: &Path) -> Self {
-        let settings = Settings { clock: Clock::system(), ..Settings::in_folder(folder.join("tenant")) };
-        let tenant = Tenant::start(settings).await.unwrap();
-        let (listen, admin) = (stage::free_port().unwrap(), stage::free_port().unwrap());
-        let text = stage::configuration(&tenant, listen, admin, &folder.join("record")).unwrap();
-        std::fs::write(folder.join("elevated.toml"), text).unwrap();
-        Self { tenant, folder: folder.to_owned(), listen, admin }
-    }
-
-    async fn start(&self) -> Broker {
-        let (config, log) = (self.folder.join("elevated.toml"), self.folder.join("elevated.log"));
-        Broker::start(Path::new(PROGRAM), &config, self.listen, self.admin, &log, &Clock::system())
-            .await
-            .unwrap()
-    }
-
-    /// Like [`Stage::start`], and not waiting until it is ready.
-    fn start_blindly(&self) -> tokio::process::Child {
-        let mut command = tokio::process::Command::new(PROGRAM);
-        command.args(["broker", "--config"]).arg(self.folder.join("elevated.toml")).kill_on_drop(true);
-        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-        command.spawn().unwrap()
-    }
-
-    fn grpc(&self, name: &str) -> Caller {
-        let trusted = Certificate::from_pem(self.tenant.ca_pem());
-        let tls = ClientTlsConfig::new().ca_certificate(trusted).domain_name("localhost");
-        let endpoint = Endpoint::from_shared(format!("https://{}", self.listen)).unwrap();
-        let channel = endpoint.tls_config(tls).unwrap().connect_lazy();
-        Caller::of(name, channel, &self.tenant)
-    }
-
-    /// Waits until something is so in the directory or of the calls to it.
-    async fn until(&self, what: &str, so: impl Fn(&Tenant) -> bool) {
-        elevate_tests::eventually(what, || so(&self.tenant)).await;
-    }
-
-    fn called(&self, method: &str) -> bool {
-        !self.tenant.calls().matching(method, ASSIGNMENTS).is_empty()
-    }
-}
 
 /// The moments at which the broker is killed, in the order of the story.
 const MOMENTS: [&str; 14] = [
@@ -130,25 +78,26 @@ async fn until(moment: &str, stage: &Stage) {
     let message = elevate_tests::yes(&shown, bob.proof(elevate_tests::challenge(&shown.challenge)));
     if moment == "approved, not waiting for the answer" {
         tokio::spawn(async move { bob.approve_with(message).await });
-        stage.until("his rights are read", |_| stage.called("GET")).await;
+        eventually("his rights are read", || !stage.tenant.calls().matching("GET", ASSIGNMENTS).is_empty())
+            .await;
         return;
     }
     bob.approve_with(message).await.unwrap();
-    let holds = |tenant: &Tenant| !tenant.directory().assignments().is_empty();
+    let holds = || !stage.tenant.directory().assignments().is_empty();
     match moment {
         "approved" | "while it looks before it begins" | "while Graph is asked to grant" => {}
-        "granted, and the answer lost" | "held" => stage.until("it is held", holds).await,
+        "granted, and the answer lost" | "held" => eventually("it is held", holds).await,
         "just before the end" => {
-            stage.until("it is held", holds).await;
+            eventually("it is held", holds).await;
             tokio::time::sleep(Duration::from_millis(4500)).await;
         }
         "while Graph is asked to take away" => {
-            stage.until("it is held", holds).await;
+            eventually("it is held", holds).await;
             tokio::time::sleep(Duration::from_millis(5500)).await;
         }
         "taken away, and the answer lost" => {
-            stage.until("it is held", holds).await;
-            stage.until("it is gone", |tenant| !holds(tenant)).await;
+            eventually("it is held", holds).await;
+            eventually("it is gone", || !holds()).await;
         }
         _ => closed(&stage.grpc("eve")).await,
     }
@@ -189,17 +138,17 @@ fn is_known(held: &[elevate_sandbox::directory::Assignment], all: &[api::Activat
 
 async fn check(moment: &'static str) {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::set(folder.path()).await;
-    let mut broker = stage.start().await;
+    let stage = Stage::set(folder.path(), Path::new(PROGRAM)).await.unwrap();
+    let mut broker = stage.start().await.unwrap();
     stage.grpc("eve").apply(POLICY, 0).await.unwrap();
     if moment == "while it starts" {
         broker.kill_9().await.unwrap();
         for pause in [0, 20, 60, 120, 250] {
-            let mut child = stage.start_blindly();
+            let unready = stage.spawn(&[]).unwrap();
             tokio::time::sleep(Duration::from_millis(pause)).await;
-            child.kill().await.unwrap();
+            unready.kill_9().await.unwrap();
         }
-        broker = stage.start().await;
+        broker = stage.start().await.unwrap();
         until("held", &stage).await;
     } else {
         until(moment, &stage).await;
@@ -211,7 +160,7 @@ async fn check(moment: &'static str) {
     tokio::time::sleep(lost).await;
     stage.tenant.faults().clear_all();
 
-    let broker = stage.start().await;
+    let broker = stage.start().await.unwrap();
     let eve = stage.grpc("eve");
     let held = stage.tenant.directory().assignments();
     let all = eve.list(true).await.unwrap();

@@ -12,6 +12,8 @@
 //!
 //! Time stands still until a test moves it. What the broker does in answer is waited for, never slept for.
 
+pub mod faults;
+
 mod bundle;
 mod caller;
 mod hands;

@@ -58,6 +58,12 @@ impl Directory {
         self.look(|state| state.assignments.iter().filter(|a| a.life.lasts()).cloned().collect())
     }
 
+    /// Every role assignment there ever was, oldest first, with when it was made and removed.
+    #[must_use]
+    pub fn every_assignment(&self) -> Vec<Assignment> {
+        self.look(|state| state.assignments.clone())
+    }
+
     /// Whether the principal holds the role at this scope now, directly.
     #[must_use]
     pub fn holds(&self, principal: &str, role: &Role, scope: &str) -> bool {

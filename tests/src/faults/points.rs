@@ -1,0 +1,220 @@
+//! Names for the durable steps, and a kill at each of them.
+//!
+//! The production code knows nothing of these names: a step is a kind of call and a part of a path, and the library
+//! before the disk kills the process there. The steps at Graph are named by what the tenant sees.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use elevate_sandbox::{Fault as Wrong, Kind};
+
+use super::compare::Mirror;
+use super::kill::finish;
+use super::load::{Answers, Load};
+use super::preload::{Fault, Preload};
+use super::stage::Stage;
+use super::{Found, Plan};
+use crate::{POLICY, wish};
+
+/// A durable step: what it is called, the call, the part of the path, and in how many ways a kill can meet it.
+pub const STEPS: [(&str, &str, &str); 19] = [
+    ("store.lock", "open", "/lock"),
+    ("log.open", "open", "/log/"),
+    ("log.write", "write", "/log/"),
+    ("log.sync", "sync", "/log/"),
+    ("log.names", "sync", "/log$"),
+    ("log.cut", "truncate", "/log/"),
+    ("anchor.open", "open", "/anchor."),
+    ("anchor.write", "write", "/anchor."),
+    ("anchor.sync", "sync", "/anchor."),
+    ("index.open", "open", "/index/"),
+    ("index.apply", "write", "/index/db"),
+    ("index.flush", "range", "/index/db"),
+    ("index.snapshot", "write", "/index/snap."),
+    ("index.snapshot.name", "rename", "/index/snap."),
+    ("bookmark.write", "write", "/notices.new"),
+    ("bookmark.sync", "sync", "/notices.new"),
+    ("bookmark.rename", "rename", "/notices.new"),
+    ("ballast.open", "open", "/ballast"),
+    ("ballast.name", "rename", "/ballast"),
+];
+
+/// The steps at Graph.
+pub const AT_GRAPH: [(&str, &str, bool); 4] = [
+    ("graph.grant.sent", "POST", false),
+    ("graph.grant.done", "POST", true),
+    ("graph.revoke.sent", "DELETE", false),
+    ("graph.revoke.done", "DELETE", true),
+];
+
+const ASSIGNMENTS: &str = "/v1.0/roleManagement/directory/roleAssignments";
+
+/// The step of this name.
+pub fn step(name: &str) -> Option<(&'static str, &'static str)> {
+    STEPS.iter().find(|(known, ..)| *known == name).map(|(_, call, part)| (*call, *part))
+}
+
+/// Kills the broker at every named point, `plan.count` times each at most.
+///
+/// # Errors
+/// It does not start again, or does not answer.
+pub async fn all(stage: &Stage, preload: &Preload, plan: &Plan) -> Result<Found> {
+    let (mut found, mut mirror) = (Found::default(), Mirror::default());
+    let process = stage.start().await?;
+    stage.grpc("eve").apply(POLICY, 0).await?;
+    let load = Load::begin(stage, Answers::default(), plan.seed);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    process.kill_9().await?;
+    let mut total = 0_u64;
+    for (name, call, part) in STEPS {
+        let ways: &[&str] = if call == "write" {
+            &["kill-before", "kill-half", "kill-after"]
+        } else {
+            &["kill-before", "kill-after"]
+        };
+        let mut reached = 0_u64;
+        for round in 0..plan.count {
+            let what = ways[usize::try_from(round)? % ways.len()];
+            // Early ones are in start-up, later ones in service.
+            let nth = [1, 2, 4, 7, 12, 20, 33][usize::try_from(round / ways.len() as u64)? % 7];
+            // What a start makes only where it is missing is missing.
+            prepare(stage, name)?;
+            let mut dying = stage.spawn(&preload.failing(&stage.store(), Fault { call, part, nth, what }))?;
+            let died = dying.died(Duration::from_millis(2500)).await?;
+            dying.kill_9().await?;
+            reached += u64::from(died);
+            again(stage, &load, &mut mirror, &mut found, &format!("{name} {what} {nth}")).await?;
+            if !found.holds() {
+                break;
+            }
+        }
+        total += reached;
+        found.figure(name, format!("{reached} kills"));
+        if reached == 0 {
+            found.violations.push(format!("no kill ever met `{name}`"));
+        }
+    }
+    for (name, method, done) in AT_GRAPH {
+        let mut reached = 0_u64;
+        for round in 0..plan.count {
+            let process = stage.start().await?;
+            let kind = if done { Kind::LoseReply } else { Kind::Latency { milliseconds: 400 } };
+            let fault = stage.tenant.faults().add(Wrong::on(ASSIGNMENTS, kind).method(method).times(1));
+            let met = met(stage, method, done).await;
+            process.kill_9().await?;
+            reached += u64::from(met);
+            // Whatever it asked of Graph has happened by then or never will.
+            tokio::time::sleep(Duration::from_millis(if done { 0 } else { 450 })).await;
+            stage.tenant.faults().clear(fault);
+            again(stage, &load, &mut mirror, &mut found, &format!("{name} {round}")).await?;
+            if !found.holds() {
+                break;
+            }
+        }
+        total += reached;
+        found.figure(name, format!("{reached} kills"));
+        if reached == 0 {
+            found.violations.push(format!("no kill ever met `{name}`"));
+        }
+    }
+    let process = stage.start().await?;
+    finish(stage, process, load, mirror, &mut found).await?;
+    found.figures.insert(0, ("points".to_owned(), (STEPS.len() + AT_GRAPH.len()).to_string()));
+    found.figures.insert(1, ("kills".to_owned(), total.to_string()));
+    Ok(found)
+}
+
+/// Kills the very first start of a broker at each step by which it makes a new record.
+///
+/// # Errors
+/// It does not start again, or does not answer.
+pub async fn first_starts(folder: &std::path::Path, preload: &Preload, plan: &Plan) -> Result<Found> {
+    let mut found = Found::default();
+    let mut total = 0_u64;
+    for (name, call, part) in STEPS {
+        let mut reached = 0_u64;
+        for round in 0..plan.count {
+            let folder = folder.join(format!("first-{name}-{round}"));
+            std::fs::create_dir_all(&folder)?;
+            let stage = Stage::set(&folder, &plan.program).await?;
+            let what = ["kill-before", "kill-after", "kill-half"][usize::try_from(round)? % 3];
+            let fault = Fault { call, part, nth: 1 + round / 3, what };
+            let mut dying = stage.spawn(&preload.failing(&stage.store(), fault))?;
+            let died = dying.died(Duration::from_millis(1500)).await?;
+            dying.kill_9().await?;
+            reached += u64::from(died);
+            let process = stage
+                .start()
+                .await
+                .with_context(|| format!("after the first start was killed at {name} {what}"))?;
+            stage.grpc("eve").apply(POLICY, 0).await?;
+            stage.grpc("ann").ask(&wish("user-admin")).await?;
+            process.stop().await?;
+            let (code, said) = stage.elevated(&["store", "check"]).await?;
+            if code != Some(0) {
+                found.violations.push(format!("a first start killed at {name} {what}: {said}"));
+            }
+            std::fs::remove_dir_all(&folder)?;
+        }
+        total += reached;
+        if reached > 0 {
+            found.figure(&format!("first start, {name}"), format!("{reached} kills"));
+        }
+    }
+    found.figures.insert(0, ("kills of a first start".to_owned(), total.to_string()));
+    Ok(found)
+}
+
+/// Some steps are taken only where there is a reason.
+fn prepare(stage: &Stage, name: &str) -> Result<()> {
+    let store = stage.store();
+    if name.starts_with("ballast.") {
+        match std::fs::remove_file(store.join("ballast")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    if name == "log.cut" {
+        // A torn tail, as a power cut leaves it.
+        let mut segments: Vec<_> = std::fs::read_dir(store.join("log"))?.collect::<Result<_, _>>()?;
+        segments.sort_by_key(std::fs::DirEntry::path);
+        let last = segments.last().context("a log has a segment")?;
+        std::fs::File::options().append(true).open(last.path())?.write_all(&[7; 40])?;
+    }
+    Ok(())
+}
+
+/// Starts it again, as itself, and compares.
+async fn again(
+    stage: &Stage,
+    load: &Load,
+    mirror: &mut Mirror,
+    found: &mut Found,
+    killed: &str,
+) -> Result<()> {
+    let process = stage.start().await.with_context(|| format!("after it was killed at {killed}"))?;
+    mirror
+        .compare(stage, &load.answers.so_far(), found)
+        .await
+        .with_context(|| format!("after it was killed at {killed}"))?;
+    process.kill_9().await?;
+    if !found.holds() {
+        found.violations.push(format!("that was after it was killed at {killed}"));
+    }
+    Ok(())
+}
+
+/// Waits until Graph is asked: until it was done, or until the next call that is under way.
+async fn met(stage: &Stage, method: &str, done: bool) -> bool {
+    let count = || stage.tenant.calls().matching(method, ASSIGNMENTS).len();
+    let (before, began) = (count(), Instant::now());
+    while began.elapsed() < Duration::from_secs(8) {
+        // A call is counted once it is over, a fault when it hits.
+        if if done { count() > before } else { stage.tenant.faults().list().is_empty() } {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    false
+}
