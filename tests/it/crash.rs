@@ -1,5 +1,6 @@
 //! The broker is killed with -9 at any moment of the story. After a restart no assignment outlives its end,
-//! and none is there that the record does not know. Here the broker is a process, and the clock the machine's.
+//! and none is there that the record does not know. Here the broker is a process, which goes by a clock that the test
+//! moves: after a kill two reads, half a minute apart, must show an assignment gone.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,16 +8,16 @@ use std::time::Duration;
 use elevate_proto::v1 as api;
 use elevate_sandbox::{Fault, Kind};
 use elevate_tests::faults::stage::Stage;
-use elevate_tests::{Caller, PATIENCE, POLICY, State, eventually, wish};
+use elevate_tests::{PATIENCE, State, eventually, span, wish};
 
 /// The test crate's own executable of the real broker.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_broker-process");
 
-/// How long a role is held here: long enough to be killed in the middle of it.
-const TERM: &str = "5s";
+/// How long a role is held here.
+const TERM: &str = "10m";
 
-/// How long a role may outlive its end, or the start of the broker after it, by the machine's clock.
-const SOON: Duration = Duration::from_secs(40);
+/// How long Graph takes to answer where the broker is killed meanwhile, by the machine's clock.
+const LATE: Duration = Duration::from_millis(700);
 
 const ASSIGNMENTS: &str = "/v1.0/roleManagement/directory/roleAssignments";
 
@@ -42,11 +43,11 @@ const MOMENTS: [&str; 14] = [
 async fn until(moment: &str, stage: &Stage) {
     let (ann, bob) = (stage.grpc("ann"), stage.grpc("bob"));
     let faults = stage.tenant.faults();
-    let late = Kind::Latency { milliseconds: 3000 };
+    let late = Kind::Latency { milliseconds: 700 };
     let wish = wish("groups-admin").lasting(TERM);
     if moment == "while it looks before it begins" {
         // The first look is that of the request itself.
-        faults.add(Fault::on(ASSIGNMENTS, late.clone()).method("GET").skip(2));
+        faults.add(Fault::on(ASSIGNMENTS, late.clone()).method("GET").skip(2).times(1));
     }
     if moment == "while Graph is asked to grant" {
         faults.add(Fault::on(ASSIGNMENTS, late.clone()).method("POST").times(1));
@@ -85,27 +86,34 @@ async fn until(moment: &str, stage: &Stage) {
     bob.approve_with(message).await.unwrap();
     let holds = || !stage.tenant.directory().assignments().is_empty();
     match moment {
-        "approved" | "while it looks before it begins" | "while Graph is asked to grant" => {}
+        "approved" => {}
+        "while it looks before it begins" | "while Graph is asked to grant" => {
+            eventually("Graph is asked", || faults.list().is_empty()).await;
+        }
         "granted, and the answer lost" | "held" => eventually("it is held", holds).await,
         "just before the end" => {
             eventually("it is held", holds).await;
-            tokio::time::sleep(Duration::from_millis(4500)).await;
+            stage.advance(span("9m 59s"));
         }
         "while Graph is asked to take away" => {
             eventually("it is held", holds).await;
-            tokio::time::sleep(Duration::from_millis(5500)).await;
+            stage.advance(span("10m 1s"));
+            eventually("Graph is asked", || faults.list().is_empty()).await;
         }
         "taken away, and the answer lost" => {
             eventually("it is held", holds).await;
+            stage.advance(span("10m 1s"));
             eventually("it is gone", || !holds()).await;
         }
-        _ => closed(&stage.grpc("eve")).await,
+        _ => closed(stage).await,
     }
 }
 
 /// Waits until nothing on record can change any more.
-async fn closed(eve: &Caller) {
-    let waited = tokio::time::timeout(PATIENCE + SOON, async {
+async fn closed(stage: &Stage) {
+    let eve = stage.grpc("eve");
+    let _faster = stage.faster();
+    let waited = tokio::time::timeout(PATIENCE, async {
         loop {
             let all = eve.list(true).await.unwrap();
             match all.iter().find(|each| each.state() != State::Closed) {
@@ -139,8 +147,8 @@ fn is_known(held: &[elevate_sandbox::directory::Assignment], all: &[api::Activat
 async fn check(moment: &'static str) {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::set(folder.path(), Path::new(PROGRAM)).await.unwrap();
-    let mut broker = stage.start().await.unwrap();
-    stage.grpc("eve").apply(POLICY, 0).await.unwrap();
+    stage.take_the_clock();
+    let mut broker = stage.open().await.unwrap();
     if moment == "while it starts" {
         broker.kill_9().await.unwrap();
         for pause in [0, 20, 60, 120, 250] {
@@ -155,9 +163,9 @@ async fn check(moment: &'static str) {
     }
     broker.kill_9().await.unwrap();
     // Whatever it asked of Graph has happened by then or never will.
-    let lost =
-        Duration::from_secs(if moment.contains("is asked") || moment.contains("looks") { 4 } else { 0 });
-    tokio::time::sleep(lost).await;
+    if moment.contains("is asked") || moment.contains("looks") {
+        tokio::time::sleep(LATE + Duration::from_millis(100)).await;
+    }
     stage.tenant.faults().clear_all();
 
     let broker = stage.start().await.unwrap();
@@ -172,7 +180,7 @@ async fn check(moment: &'static str) {
             || !stage.tenant.directory().assignments().iter().any(|each| held.contains(each)),
         "killed {moment}: {held:#?} is held, and the record knows {all:#?}"
     );
-    closed(&eve).await;
+    closed(&stage).await;
     assert_eq!(stage.tenant.directory().assignments(), [], "killed {moment}: something is held for ever");
     let posts = stage.tenant.calls().matching("POST", ASSIGNMENTS);
     let taken = posts.iter().filter(|post| post.status == Some(201) || post.status.is_none()).count();
@@ -180,7 +188,7 @@ async fn check(moment: &'static str) {
 
     // Every word that was given stands: the same person asks again, and the story goes well.
     let asked = stage.grpc("ann").ask(&wish("reader").lasting(TERM)).await.unwrap();
-    closed(&eve).await;
+    closed(&stage).await;
     let ended = eve.show(&asked.id).await.unwrap();
     assert_eq!(ended.outcome(), elevate_tests::Outcome::Expired, "killed {moment}: {ended:#?}");
     assert_eq!(stage.tenant.directory().assignments(), []);

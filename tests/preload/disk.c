@@ -8,6 +8,7 @@
  *                        PART  a part of the path behind the folder, its end where a $ follows, or - for any
  *                        WHAT  ENOSPC EIO EROFS EDQUOT (from then on), EIO1 (once), short (half arrives, the
  *                              rest meets ENOSPC), kill-before, kill-half, kill-after
+ *   FAULTY_DISK_ARMED   calls are counted only while this file exists
  *   FAULTY_DISK_FULL    while this file exists the disk is full: what would need room meets ENOSPC. While it
  *                        is full and there is no `ballast` in the folder, there is the room that it had.
  *
@@ -39,7 +40,7 @@ enum kind { K_CREATE = 1, K_WRITE, K_TRUNCATE, K_SYNC, K_RANGE, K_RENAME, K_UNLI
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static char folder[PATH_MAX], full[PATH_MAX], ballast[PATH_MAX + 16], part[256], what[32];
+static char folder[PATH_MAX], full[PATH_MAX], armed[PATH_MAX], ballast[PATH_MAX + 16], part[256], what[32];
 static size_t folder_len;
 static int log_fd = -1, fault_call = -2, fault_errno, fault_once;
 static unsigned long nth, seen;
@@ -60,6 +61,7 @@ static void begin(void) {
     folder_len = strlen(folder);
     snprintf(ballast, sizeof ballast, "%s/ballast", folder);
     if ((f = getenv("FAULTY_DISK_FULL"))) snprintf(full, sizeof full, "%s", f);
+    if ((f = getenv("FAULTY_DISK_ARMED"))) snprintf(armed, sizeof armed, "%s", f);
     if ((f = getenv("FAULTY_DISK_LOG"))) {
         int (*open_it)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
         log_fd = open_it(f, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -151,6 +153,7 @@ static int verdict(enum call call, const char *path, int needs_room) {
     }
     if (fault_call == -2 || (fault_call != -1 && fault_call != (int)call)) return 0;
     if (!meant(path + folder_len)) return 0;
+    if (armed[0] && access(armed, F_OK) != 0) return 0;
     seen++;
     if (seen < nth || (seen > nth && (!fault_errno || fault_once))) return 0;
     if (fault_errno) {

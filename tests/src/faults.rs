@@ -5,18 +5,22 @@
 //! ```text
 //! stage      a tenant, and a broker in a process, with or without the library that stands before its disk
 //! load       people who ask, approve, deny, give back and revoke; what they were answered
-//! watch      what the directory holds, and for how long
+//! held       what the directory holds, by the record's names
+//! watch      for how long it held it
 //! compare    answers, record and directory, after every restart
 //! preload    the library, tests/preload/disk.c
 //! points     names for the durable steps
+//! deeds      what is done in several of them, cut off in each
 //! history    what it wrote down, and what a disk may hold of it
 //! record     a record read back without a broker
 //! ```
 
 pub mod compare;
 pub mod damage;
+pub mod deeds;
 pub mod disk;
 pub mod golden;
+pub mod held;
 pub mod history;
 pub mod kill;
 pub mod load;

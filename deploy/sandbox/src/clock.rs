@@ -2,8 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use async_trait::async_trait;
+use elevate_broker::ports;
+use elevate_core::due::Now;
 use jiff::{SignedDuration, Timestamp};
+
+/// How soon a broker that goes by this clock sees that it was moved.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// The tenant's clock. Clones show the same time.
 #[derive(Clone, Debug)]
@@ -89,6 +96,24 @@ impl Clock {
                 *time = hand(*time);
                 true
             }
+        }
+    }
+}
+
+/// For a broker beside the tenant: one time for both.
+#[async_trait]
+impl ports::Clock for Clock {
+    fn now(&self) -> Now {
+        Now::exactly(Self::now(self))
+    }
+
+    async fn sleep_until(&self, moment: Timestamp) {
+        loop {
+            let left = moment.duration_since(Self::now(self));
+            if !left.is_positive() {
+                return;
+            }
+            tokio::time::sleep(left.unsigned_abs().min(GLANCE)).await;
         }
     }
 }

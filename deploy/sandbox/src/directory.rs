@@ -64,6 +64,12 @@ impl Directory {
         self.look(|state| state.assignments.clone())
     }
 
+    /// Everybody who ever was in a group or owned one, oldest first, with when it began and ended.
+    #[must_use]
+    pub fn every_membership(&self) -> Vec<Membership> {
+        self.look(|state| state.memberships.clone())
+    }
+
     /// Whether the principal holds the role at this scope now, directly.
     #[must_use]
     pub fn holds(&self, principal: &str, role: &Role, scope: &str) -> bool {
@@ -74,6 +80,12 @@ impl Directory {
     #[must_use]
     pub fn requests(&self) -> Vec<ScheduleRequest> {
         self.look(|state| state.requests.clone())
+    }
+
+    /// A PIM request that was provisioned elsewhere, in an earlier life of this tenant: it and what it gives are here
+    /// from now on.
+    pub fn put_back(&self, request: ScheduleRequest) {
+        self.change(|state, now| state.put_back(request, now));
     }
 
     /// The PIM schedules that run or wait for their start.

@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use elevate_tests::faults::preload::Preload;
-use elevate_tests::faults::stage::Stage;
-use elevate_tests::faults::{Found, Plan, damage, disk, golden, kill, points, power};
+use elevate_tests::faults::stage::{self, Stage};
+use elevate_tests::faults::{Found, Plan, damage, deeds, disk, golden, kill, points, power};
 
 const USAGE: &str = "\
 usage: crash VERB [--count N] [--seed S] [--folder DIR]
 
   kill     kill -9 at random moments of a load                             (--count kills, 1000)
   points   kill -9 at every named durable step, and of a first start       (--count a step, 9)
+  deeds    kill -9 at every durable step of what takes several             (--count deeds, 104)
   startup  kill -9 while it starts                                         (--count kills, 200)
   power    power cuts: images of what a disk may hold                      (--images N, 20000)
   damage   damaged, missing and older files                                (--images N, 2000)
@@ -25,8 +26,7 @@ Exits with 1 on a violation, and keeps the folder.";
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|first| first == "broker") {
-        let own = std::env::args_os().enumerate().filter(|(place, _)| *place != 1).map(|(_, word)| word);
-        return elevate_broker::cli::run(own);
+        return stage::broker(words);
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     match run(&words) {
@@ -45,6 +45,7 @@ fn run(words: &[String]) -> Result<bool> {
     let standard = match verb.as_str() {
         "kill" => 1000,
         "points" => 9,
+        "deeds" => 104,
         "startup" => 200,
         "power" => 20_000,
         "damage" => 2000,
@@ -110,6 +111,7 @@ async fn done(verb: &str, plan: &Plan, folder: &Path) -> Result<Found> {
         "damage" => damage::all(&here, plan).await?,
         "kill" => kill::at_random(&Stage::set(&here, &plan.program).await?, plan).await?,
         "startup" => kill::while_starting(&Stage::set(&here, &plan.program).await?, &preload, plan).await?,
+        "deeds" => deeds::cut_off(&Stage::set(&here, &plan.program).await?, &preload, plan).await?,
         "points" => {
             let mut found = points::all(&Stage::set(&here, &plan.program).await?, &preload, plan).await?;
             let Found { figures, violations } = points::first_starts(folder, &preload, plan).await?;

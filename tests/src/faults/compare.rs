@@ -1,22 +1,22 @@
 //! After every restart: what people were answered, what the record says, what the directory holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use elevate_proto::v1 as api;
-use elevate_sandbox::directory::Assignment;
 
-use super::Found;
-use super::load::Acknowledged;
+use super::load::{ANY, Acknowledged, Subject};
 use super::stage::Stage;
-use crate::{POLICY, State};
+use super::{Found, held};
+use crate::State;
 
 /// How many entries are read again at each comparison, beside the new ones. At the end it is all of them.
 const AGAIN: usize = 200;
 
-/// How long what is live may take to come to its end once nobody asks for anything.
-const ENDS_WITHIN: Duration = Duration::from_secs(180);
+/// How long what is live may take to come to its end once nobody asks for anything, by the machine's clock while the
+/// tenant's goes faster.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 /// The record, as it was read so far.
 #[derive(Debug, Default)]
@@ -25,6 +25,9 @@ pub struct Mirror {
     /// How many of the answers were compared already, and found.
     compared: usize,
     versions: BTreeMap<String, Vec<String>>,
+    /// What was said beside activations, and why.
+    said: BTreeSet<(String, String)>,
+    frozen: bool,
 }
 
 impl Mirror {
@@ -56,11 +59,26 @@ impl Mirror {
         self.entries.len()
     }
 
+    /// Whether the last word on record is that nothing new is granted.
+    pub const fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
     fn is_there(&self, answer: &Acknowledged, found: &mut Found) {
-        let events = self.versions.get(&answer.activation).map_or(&[][..], Vec::as_slice);
-        let version = usize::try_from(answer.version).unwrap_or(usize::MAX);
-        let known =
-            events.get(..version).is_some_and(|events| events.iter().any(|event| event == answer.event));
+        let events = match &answer.of {
+            Subject::Activation { id, .. } => self.versions.get(id).map_or(&[][..], Vec::as_slice),
+            Subject::Broker { .. } => &[],
+        };
+        let known = match &answer.of {
+            Subject::Activation { version, .. } => {
+                let version = version.and_then(|version| usize::try_from(version).ok());
+                let so_far = events.get(..version.unwrap_or(events.len()));
+                so_far.is_some_and(|events| {
+                    answer.event == ANY || events.iter().any(|event| event == answer.event)
+                })
+            }
+            Subject::Broker { reason } => self.said.contains(&(answer.event.to_owned(), reason.clone())),
+        };
         if !known {
             found
                 .violations
@@ -90,6 +108,11 @@ impl Mirror {
                             .or_default()
                             .push(entry.event.clone());
                     }
+                    if ["frozen", "thawed"].contains(&entry.event.as_str()) {
+                        self.frozen = entry.event == "frozen";
+                        let reason = entry.details.get("reason").cloned().unwrap_or_default();
+                        self.said.insert((entry.event.clone(), reason));
+                    }
                     self.entries.push(entry);
                 }
             }
@@ -98,8 +121,8 @@ impl Mirror {
     }
 
     /// At the end: everything live comes to its end by itself, the whole record is what it was, nothing is held, and
-    /// nothing ever was that is not on record or outlived its end. Stops the broker, and checks the record without
-    /// it.
+    /// nothing ever was that is not on record or outlived its end. Time goes faster meanwhile. Stops the broker, and
+    /// checks the record without it.
     ///
     /// # Errors
     /// The broker does not answer.
@@ -111,6 +134,11 @@ impl Mirror {
         found: &mut Found,
     ) -> Result<()> {
         let began = Instant::now();
+        let faster = stage.faster();
+        let eve = stage.grpc("eve");
+        // What waits to be granted may go on. If nothing is frozen it is refused.
+        let thaw = api::ThawRequest { reason: "everybody went".to_owned() };
+        let _ = eve.revocation().thaw(eve.call(thaw)).await;
         loop {
             let live = live(stage).await?;
             if live.is_empty() {
@@ -122,10 +150,11 @@ impl Mirror {
             }
             for waits in live.iter().filter(|each| each.state() == State::AwaitingApproval) {
                 // Nobody says yes any more to what still waits; it may have moved on meanwhile.
-                let _ = stage.grpc("eve").revoke(&waits.id, "everybody went").await;
+                let _ = eve.revoke(&waits.id, "everybody went").await;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        drop(faster);
         self.compare(stage, answers, found).await?;
         let whole = read(stage, 0).await?;
         for (at, (before, now)) in self.entries.iter().zip(&whole).enumerate() {
@@ -133,7 +162,9 @@ impl Mirror {
                 found.violations.push(format!("entry {at} was {before:?} and is {now:?}"));
             }
         }
-        super::watch::settle(&stage.tenant, &whole, &roles(), found);
+        let all = eve.list(true).await?;
+        let whats = all.iter().map(|each| (each.id.clone(), held::named(each))).collect();
+        super::watch::settle(stage, &whole, &whats, found);
         process.stop().await.context("at the end")?;
         let (code, said) = stage.elevated(&["store", "check"]).await?;
         if code != Some(0) {
@@ -141,23 +172,6 @@ impl Mirror {
         }
         Ok(())
     }
-}
-
-/// The roles of the tests' policy, by name: which definition each is.
-pub fn roles() -> BTreeMap<String, String> {
-    let value = |line: &str, key: &str| {
-        let rest = line.strip_prefix(key)?.trim_start().strip_prefix('=')?;
-        Some(rest.trim().trim_matches('"').to_owned())
-    };
-    let (mut roles, mut name) = (BTreeMap::new(), String::new());
-    for line in POLICY.lines() {
-        if let Some(named) = value(line, "name ") {
-            name = named;
-        } else if let Some(definition) = value(line, "role_definition ") {
-            roles.insert(name.clone(), definition);
-        }
-    }
-    roles
 }
 
 async fn read(stage: &Stage, from: usize) -> Result<Vec<api::AuditEntry>> {
@@ -215,24 +229,21 @@ async fn directory(stage: &Stage, found: &mut Found) -> Result<()> {
 }
 
 async fn differences(stage: &Stage) -> Result<Vec<String>> {
-    let before = stage.tenant.directory().assignments();
+    let before = held::now(stage);
     let live = live(stage).await?;
-    let after = stage.tenant.directory().assignments();
-    let is = |held: &Assignment, each: &api::Activation| {
-        let who = each.principal.as_ref().is_some_and(|who| who.object_id == held.principal);
-        who && each.directory_role.as_ref().is_some_and(|what| what.role_definition_id == held.role)
-    };
+    let after = held::now(stage);
     let mut wrong = Vec::new();
     for held in before.iter().filter(|held| after.contains(held)) {
         let known = |each: &api::Activation| {
-            is(held, each) && [State::Activating, State::Active, State::Revoking].contains(&each.state())
+            held::is_of(held, each)
+                && [State::Activating, State::Active, State::Revoking].contains(&each.state())
         };
         if !live.iter().any(known) {
             wrong.push(format!("held, and the record does not know it as live: {held:?}"));
         }
     }
     for active in live.iter().filter(|each| each.state() == State::Active) {
-        if !before.iter().chain(&after).any(|held| is(held, active)) {
+        if !before.iter().chain(&after).any(|held| held::is_of(held, active)) {
             wrong.push(format!("active on record, and the directory does not hold it: {}", active.id));
         }
     }

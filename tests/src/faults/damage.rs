@@ -10,7 +10,6 @@ use super::load::{Answers, Load};
 use super::record::{Opened, Record, open, open_apart};
 use super::stage::Stage;
 use super::{Dice, Found, Plan, copy, scratch};
-use crate::POLICY;
 
 /// A closed record, and older copies of it.
 struct Stored {
@@ -48,8 +47,7 @@ pub async fn all(folder: &Path, plan: &Plan) -> Result<Found> {
 async fn stored(folder: &Path, plan: &Plan) -> Result<Stored> {
     let stage = Stage::set(folder, &plan.program).await?;
     let mut older = Vec::new();
-    let process = stage.start().await?;
-    stage.grpc("eve").apply(POLICY, 0).await?;
+    let process = stage.open().await?;
     let load = Load::begin(&stage, Answers::default(), plan.seed);
     let mut running = Some(process);
     for copied in 0..3 {

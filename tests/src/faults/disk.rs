@@ -11,9 +11,9 @@ use super::compare::Mirror;
 use super::kill::finish;
 use super::load::{Answers, Load};
 use super::preload::{Fault, Preload};
-use super::stage::Stage;
+use super::stage::{Stage, policy};
 use super::{Found, Plan};
-use crate::{POLICY, State, wish};
+use crate::{State, wish};
 
 /// The calls that are made to fail, and below which part of the folder.
 const PLACES: [(&str, &str); 14] = [
@@ -51,8 +51,7 @@ const WORDS: [&str; 5] = [
 /// It does not start again, or does not answer.
 pub async fn failing(stage: &Stage, preload: &Preload, plan: &Plan) -> Result<Found> {
     let (mut found, mut mirror) = (Found::default(), Mirror::default());
-    let process = stage.start().await?;
-    stage.grpc("eve").apply(POLICY, 0).await?;
+    let process = stage.open().await?;
     let load = Load::begin(stage, Answers::default(), plan.seed);
     tokio::time::sleep(Duration::from_millis(300)).await;
     process.kill_9().await?;
@@ -135,7 +134,7 @@ pub async fn full(folder: &Path, preload: &Preload, plan: &Plan) -> Result<Found
     let flag = stage.folder.join("full");
     let environment = preload.full(&stage.store(), &flag);
     let mut process = stage.start_under(&environment).await?;
-    stage.grpc("eve").apply(POLICY, 0).await?;
+    stage.grpc("eve").apply(&policy(), 0).await?;
     ensure!(stage.store().join("ballast").exists(), "there is no ballast");
     let (ann, eve) = (stage.grpc("ann"), stage.grpc("eve"));
     let long = ann.ask(&wish("reader").lasting("30m")).await?;

@@ -1,34 +1,38 @@
-//! A record as a released version leaves it, with an activation in every state, and what must become of each under
-//! every later version. `--bin crash -- golden` writes one with the version at hand.
+//! A record as a released version leaves it, with an activation in every state and by every way, and what must become
+//! of each under every later version. `--bin crash -- golden` writes one with the version at hand.
 //!
 //! ```text
 //! tests/golden/0.1.0/
 //!   record/log/… record/anchor.*     as the broker left them when it was told to end; no index: it is made again
-//!   directory                        what the tenant held then: principal, role, scope
+//!   directory                        what the tenant held then, a line each: see [`Line`]
 //!   then                             what time it was
-//!   expected                         activation, state or outcome then, how it must end
+//!   expected                         activation, how it stood then, how it must end
 //! ```
+//!
+//! The record ends frozen.
 
-use std::fmt::Write as _;
+mod writing;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use elevate_sandbox::people::{CAROL, GLOBAL_READER};
-use elevate_sandbox::{Fault, Kind};
-use jiff::{SignedDuration, Timestamp};
+use anyhow::{Context, Result, bail};
+use elevate_proto::v1 as api;
+use elevate_sandbox::directory::{Directory, Privilege, Relation, ScheduleRequest};
+use elevate_sandbox::people::BROKER;
+use jiff::Timestamp;
 
 use super::copy;
-use crate::{Outcome, State, World, wish};
+use crate::{State, World};
 
-const ASSIGNMENTS: &str = "/v1.0/roleManagement/directory/roleAssignments";
+pub use writing::write;
 
 /// One activation of a golden record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     /// Which.
     pub id: String,
-    /// How it stood when the record was written.
+    /// How it stood when the record was written: see [`stands`].
     pub was: String,
     /// How it must end.
     pub ends: String,
@@ -42,6 +46,18 @@ pub struct Golden {
     pub then: Timestamp,
     /// What is in it.
     pub expected: Vec<Expected>,
+}
+
+/// How an activation stands: its state, once it is over its outcome, and how far the sign-out after it has come.
+pub fn stands(shown: &api::Activation) -> String {
+    let stands = match shown.state() {
+        State::Closed => format!("{:?}", shown.outcome()),
+        state => format!("{state:?}"),
+    };
+    match &shown.signed_out {
+        Some(sign_out) => format!("{stands}+{}", sign_out.word),
+        None => stands,
+    }
 }
 
 impl Golden {
@@ -61,7 +77,7 @@ impl Golden {
         let expected = fs::read_to_string(folder.join("expected"))?;
         let expected = expected.lines().map(|line| {
             let words: Vec<&str> = line.split(' ').collect();
-            let [id, was, ends] = words[..] else { anyhow::bail!("`{line}` is not three words") };
+            let [id, was, ends] = words[..] else { bail!("`{line}` is not three words") };
             Ok(Expected { id: id.to_owned(), was: was.to_owned(), ends: ends.to_owned() })
         });
         let expected = expected.collect::<Result<_>>().with_context(|| folder.display().to_string())?;
@@ -81,125 +97,133 @@ impl Golden {
         let world = World::without_broker(&[]).await;
         world.hands.advance(self.then.duration_since(world.hands.now()));
         for line in fs::read_to_string(self.folder.join("directory"))?.lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            let [principal, role, scope] = words[..] else { anyhow::bail!("`{line}` is not three words") };
-            world.tenant.directory().assign_in_portal(principal, role, scope)?;
+            Line::parse(line)?.put_back(world.tenant.directory())?;
         }
         copy(&self.folder.join("record"), &world.store())?;
         Ok(world)
     }
 }
 
-/// Writes one into this folder, which is not there yet: `tests/golden/VERSION`.
+/// Something that the tenant held:
 ///
-/// # Errors
-/// Something did not come to be as it should.
-pub async fn write(into: &Path) -> Result<()> {
-    ensure!(
-        !into.exists(),
-        "{} is there already: what a released version wrote is never written again",
-        into.display()
-    );
-    let world = World::start().await;
-    let (ann, bob, carol, dave, eve) =
-        (world.grpc("ann"), world.grpc("bob"), world.grpc("carol"), world.grpc("dave"), world.grpc("eve"));
-    let mut expected = Vec::new();
-    let mut expect = |id: &str, was: &str, ends: &str| {
-        expected.push(Expected { id: id.to_owned(), was: was.to_owned(), ends: ends.to_owned() });
-    };
-    let closed = |outcome: Outcome| format!("{outcome:?}");
+/// ```text
+/// role PRINCIPAL ROLE SCOPE
+/// place PRINCIPAL GROUP member|owner
+/// pim PRINCIPAL role|group ROLE|GROUP SCOPE|member|owner REQUEST START END JUSTIFICATION…
+/// ```
+#[derive(Debug)]
+enum Line {
+    Role { principal: String, role: String, scope: String },
+    Place { principal: String, group: String, relation: Relation },
+    Pim(Box<ScheduleRequest>),
+}
 
-    // Over already, in every way.
-    let ended = ann.ask(&wish("reader").lasting("5m")).await?;
-    let lapsed = dave.ask(&wish("groups-admin").lasting("1h")).await?;
-    world.until(&ended.id, State::Active).await;
-    world.pass_to(&ended.id, State::Closed, "10m").await;
-    world.pass("4h").await;
-    world.pass_to(&lapsed.id, State::Closed, "10m").await;
-    let denied = ann.ask(&wish("groups-admin").lasting("1h")).await?;
-    bob.deny(&denied.id, "not today").await?;
-    let withdrawn = ann.ask(&wish("groups-admin").lasting("1h")).await?;
-    ann.withdraw(&withdrawn.id).await?;
-    let given_back = ann.ask(&wish("reader").lasting("1h")).await?;
-    world.until(&given_back.id, State::Active).await;
-    ann.deactivate(&given_back.id).await?;
-    world.pass_to(&given_back.id, State::Closed, "5m").await;
-    let revoked = ann.ask(&wish("reader").lasting("1h")).await?;
-    world.until(&revoked.id, State::Active).await;
-    eve.revoke(&revoked.id, "the machine was lost").await?;
-    world.pass_to(&revoked.id, State::Closed, "5m").await;
-    let failed = carol
-        .ask(&wish("reader").lasting("1h").from(world.hands.now().checked_add(SignedDuration::from_mins(5))?))
-        .await?;
-    // Somebody assigns the role before it begins.
-    let foreign = world.tenant.directory().assign_in_portal(CAROL.id, GLOBAL_READER.id, "/")?;
-    world.pass("6m").await;
-    world.pass_to(&failed.id, State::Closed, "5m").await;
-    ensure!(world.tenant.directory().remove_in_portal(&foreign), "the foreign assignment is gone");
-    let elsewhere = ann.ask(&wish("reader").lasting("2h")).await?;
-    world.until(&elsewhere.id, State::Active).await;
-    let held = world.tenant.directory().assignments();
-    ensure!(world.tenant.directory().remove_in_portal(&held[0].id), "what is held can be removed");
-    world.pass("12m").await;
-    world.pass_to(&elsewhere.id, State::Closed, "5m").await;
-    for id in [&ended, &lapsed, &denied, &withdrawn, &given_back, &revoked, &failed, &elsewhere] {
-        let outcome = closed(eve.show(&id.id).await?.outcome());
-        expect(&id.id, &outcome, &outcome);
+impl Line {
+    /// Everything that is held and was not there from the start.
+    fn all(directory: &Directory, since: Timestamp) -> Vec<Self> {
+        let roles = directory.assignments().into_iter().filter(|held| held.schedule.is_none());
+        let roles = roles.map(|held| Self::Role {
+            principal: held.principal,
+            role: held.role,
+            scope: held.scope,
+        });
+        let places = directory.every_membership().into_iter().filter(|held| {
+            held.schedule.is_none() && held.life.lasts() && held.life.born >= since
+        });
+        let places = places.map(|held| Self::Place {
+            principal: held.object,
+            group: held.group,
+            relation: held.relation,
+        });
+        let schedules = directory.schedules();
+        let requests = directory.requests().into_iter();
+        let requests = requests.filter(|request| schedules.iter().any(|made| made.request == request.id));
+        roles.chain(places).chain(requests.map(|request| Self::Pim(Box::new(request)))).collect()
     }
 
-    // Live, in every state.
-    let approved = ann.ask(&wish("groups-admin").lasting("1h")).await?;
-    let awaiting = dave.ask(&wish("groups-admin").lasting("1h")).await?;
-    let one_yes = dave.ask(&wish("helpdesk-admin").lasting("1h")).await?;
-    bob.approve(&approved.id).await?;
-    bob.approve(&one_yes.id).await?;
-    let active = ann.ask(&wish("reader").lasting("2h")).await?;
-    let revoking = ann.ask(&wish("user-admin").lasting("2h")).await?;
-    for id in [&approved, &active, &revoking] {
-        world.until(&id.id, State::Active).await;
-    }
-    let scheduled = dave
-        .ask(
-            &wish("reader").lasting("1h").from(world.hands.now().checked_add(SignedDuration::from_hours(3))?),
-        )
-        .await?;
-    let failing = Kind::FailBefore { status: 503, retry_after: None };
-    world.tenant.faults().add(Fault::on(ASSIGNMENTS, failing.clone()).method("POST"));
-    world.tenant.faults().add(Fault::on(ASSIGNMENTS, failing).method("DELETE"));
-    let activating = ann.ask(&wish("exchange-admin").lasting("2h")).await?;
-    world.until_that(&activating.id, |shown| shown.state() == State::Activating && shown.tries > 0).await;
-    ann.deactivate(&revoking.id).await?;
-    world.until_that(&revoking.id, |shown| shown.state() == State::Revoking && shown.tries > 0).await;
-    let live = [
-        (&awaiting, State::AwaitingApproval, Outcome::Lapsed),
-        (&one_yes, State::AwaitingApproval, Outcome::Lapsed),
-        (&scheduled, State::Scheduled, Outcome::Expired),
-        (&activating, State::Activating, Outcome::Expired),
-        (&approved, State::Active, Outcome::Expired),
-        (&active, State::Active, Outcome::Expired),
-        (&revoking, State::Revoking, Outcome::Deactivated),
-    ];
-    for (id, state, ends) in live {
-        let shown = eve.show(&id.id).await?;
-        ensure!(shown.state() == state, "{shown:#?} is not {state:?}");
-        expect(&id.id, &format!("{state:?}"), &closed(ends));
+    fn text(&self) -> String {
+        match self {
+            Self::Role { principal, role, scope } => format!("role {principal} {role} {scope}"),
+            Self::Place { principal, group, relation } => {
+                format!("place {principal} {group} {}", relation.word())
+            }
+            Self::Pim(request) => {
+                let what = match &request.what {
+                    Privilege::Role { role, scope } => format!("role {role} {scope}"),
+                    Privilege::Group { group, relation } => format!("group {group} {}", relation.word()),
+                };
+                let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+                let (start, end) = (time(request.start), time(request.end));
+                let why = request.justification.as_deref().unwrap_or_default();
+                format!("pim {} {what} {} {start} {end} {why}", request.principal, request.id)
+            }
+        }
     }
 
-    let mut directory = String::new();
-    for held in world.tenant.directory().assignments() {
-        writeln!(directory, "{} {} {}", held.principal, held.role, held.scope)?;
+    fn parse(line: &str) -> Result<Self> {
+        let words: Vec<&str> = line.splitn(9, ' ').collect();
+        let own = |word: &str| word.to_owned();
+        match words[..] {
+            ["role", principal, role, scope] => {
+                Ok(Self::Role { principal: own(principal), role: own(role), scope: own(scope) })
+            }
+            ["place", principal, group, place] => Ok(Self::Place {
+                principal: own(principal),
+                group: own(group),
+                relation: relation(place)?,
+            }),
+            ["pim", principal, kind, what, at, id, start, end, why] => {
+                let what = match kind {
+                    "role" => Privilege::Role { role: own(what), scope: own(at) },
+                    _ => Privilege::Group { group: own(what), relation: relation(at)? },
+                };
+                let start: Timestamp = start.parse()?;
+                Ok(Self::Pim(Box::new(ScheduleRequest {
+                    id: own(id),
+                    action: "adminAssign",
+                    status: "Provisioned",
+                    principal: own(principal),
+                    schedule: Some(match &what {
+                        Privilege::Role { .. } => own(id),
+                        Privilege::Group { group, relation } => format!("{group}_{}_{id}", relation.word()),
+                    }),
+                    what,
+                    justification: Some(own(why)),
+                    ticket: (None, None),
+                    created_by: own(BROKER.object_id),
+                    created: start,
+                    completed: Some(start),
+                    start: Some(start),
+                    end: Some(end.parse()?),
+                    expiration: "afterDateTime",
+                    duration: None,
+                })))
+            }
+            _ => bail!("`{line}` is nothing that a tenant holds"),
+        }
     }
-    let then = world.hands.now();
-    world.stop().await?;
-    let record = into.join("record");
-    copy(&world.store(), &record)?;
-    // What is made again from the log, or is of one process, is no part of it.
-    fs::remove_dir_all(record.join("index"))?;
-    fs::remove_file(record.join("lock"))?;
-    fs::write(into.join("directory"), directory)?;
-    fs::write(into.join("then"), format!("{then}\n"))?;
-    let lines: Vec<String> =
-        expected.iter().map(|each| format!("{} {} {}\n", each.id, each.was, each.ends)).collect();
-    fs::write(into.join("expected"), lines.concat())?;
-    Ok(())
+
+    fn put_back(self, directory: &Directory) -> Result<()> {
+        match self {
+            Self::Role { principal, role, scope } => {
+                directory.assign_in_portal(&principal, &role, &scope)?;
+            }
+            Self::Place { principal, group, relation: Relation::Member } => {
+                directory.add_member(&group, &principal)?;
+            }
+            Self::Place { principal, group, relation: Relation::Owner } => {
+                directory.add_owner(&group, &principal)?;
+            }
+            Self::Pim(request) => directory.put_back(*request),
+        }
+        Ok(())
+    }
+}
+
+fn relation(word: &str) -> Result<Relation> {
+    match word {
+        "member" => Ok(Relation::Member),
+        "owner" => Ok(Relation::Owner),
+        _ => bail!("`{word}` is no place in a group"),
+    }
 }

@@ -9,7 +9,6 @@ use super::load::{Answers, Load};
 use super::preload::{Fault, Preload};
 use super::stage::Stage;
 use super::{Dice, Found, Plan};
-use crate::POLICY;
 
 /// How long at the most a broker lives before it is killed.
 const LIVES: u64 = 900;
@@ -24,8 +23,7 @@ const STARTS: u64 = 160;
 pub async fn at_random(stage: &Stage, plan: &Plan) -> Result<Found> {
     let (mut found, mut mirror, mut dice) = (Found::default(), Mirror::default(), Dice::of(plan.seed));
     let began = Instant::now();
-    let mut process = stage.start().await?;
-    stage.grpc("eve").apply(POLICY, 0).await?;
+    let mut process = stage.open().await?;
     let load = Load::begin(stage, Answers::default(), plan.seed);
     let mut while_starting = 0_u64;
     for kill in 1..=plan.count {
@@ -67,8 +65,7 @@ pub async fn at_random(stage: &Stage, plan: &Plan) -> Result<Found> {
 /// It does not start again, or does not answer.
 pub async fn while_starting(stage: &Stage, preload: &Preload, plan: &Plan) -> Result<Found> {
     let (mut found, mut mirror) = (Found::default(), Mirror::default());
-    let process = stage.start().await?;
-    stage.grpc("eve").apply(POLICY, 0).await?;
+    let process = stage.open().await?;
     let load = Load::begin(stage, Answers::default(), plan.seed);
     // Something must be there that a start has to read.
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -122,7 +119,8 @@ pub async fn while_starting(stage: &Stage, preload: &Preload, plan: &Plan) -> Re
     Ok(found)
 }
 
-/// Everybody goes home, what is live comes to its end, and all is compared once more.
+/// Everybody goes home, what is live comes to its end under a broker whose time goes faster, and all is compared once
+/// more.
 pub(super) async fn finish(
     stage: &Stage,
     process: super::stage::Process,
@@ -133,6 +131,9 @@ pub(super) async fn finish(
     let answers = load.end().await;
     let kept = answers.so_far();
     let (lost, refused) = answers.unanswered();
+    process.kill_9().await?;
+    stage.take_the_clock();
+    let process = stage.start().await?;
     mirror.close(stage, process, &kept, found).await?;
     found.figures.splice(
         0..0,

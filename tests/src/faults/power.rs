@@ -11,9 +11,8 @@ use super::history::{Call, Disk, Line, Model, read, same};
 use super::load::{Acknowledged, Answers, Load};
 use super::preload::Preload;
 use super::record::{Opened, Record, open, open_apart};
-use super::stage::Stage;
+use super::stage::{Stage, policy};
 use super::{Dice, Found, Plan, copy, scratch};
-use crate::POLICY;
 
 /// How many images are made of one broker's history before another is written.
 const OF_ONE: u64 = 2500;
@@ -115,7 +114,7 @@ async fn written(folder: &Path, preload: &Preload, plan: &Plan, seed: u64) -> Re
     for life in 0..LIVES {
         let process = stage.start_under(&environment).await?;
         if load.is_none() {
-            stage.grpc("eve").apply(POLICY, 0).await?;
+            stage.grpc("eve").apply(&policy(), 0).await?;
             load = Some(Load::begin(&stage, answers.clone(), seed));
         }
         tokio::time::sleep(Duration::from_millis(400 + dice.throw(1200))).await;
@@ -183,9 +182,7 @@ fn images(
     let needed: Vec<(u64, u64)> = history
         .answers
         .iter()
-        .filter_map(|answer| {
-            Some((answer.mark, history.whole.position_of(&answer.activation, answer.version)?))
-        })
+        .filter_map(|answer| Some((answer.mark, history.whole.position_of(answer)?)))
         .collect();
     if needed.len() != history.answers.len() {
         let mut violations = violations.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -40,7 +40,13 @@ impl Preload {
             .args([&library, &source])
             .args(["-ldl", "-lpthread"])
             .output()
-            .with_context(|| format!("{} cannot be run", compiler.display()))?;
+            .with_context(|| {
+                let name = compiler.display();
+                format!(
+                    "{name} cannot be run: install a C compiler (Debian: `apt-get install gcc libc6-dev`; Fedora: `dnf \
+                     install gcc`), or name one in CC"
+                )
+            })?;
         ensure!(
             said.status.success(),
             "{} cannot be built: {}",
@@ -68,6 +74,13 @@ impl Preload {
         let Fault { call, part, nth, what } = fault;
         let mut environment = self.over(store);
         environment.push(("FAULTY_DISK_FAULT".into(), format!("{call} {part} {nth} {what}")));
+        environment
+    }
+
+    /// Likewise, but only calls made while this file is there are counted.
+    pub fn failing_once(&self, store: &Path, fault: Fault<'_>, armed: &Path) -> Vec<(String, String)> {
+        let mut environment = self.failing(store, fault);
+        environment.push(("FAULTY_DISK_ARMED".into(), armed.display().to_string()));
         environment
     }
 

@@ -5,9 +5,12 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use elevate_broker::ports::Journal as _;
-use elevate_broker::ports::journal::{Entry, Filter, Page, Position, Said};
+use elevate_broker::ports::journal::{Entry, Filter, Note, Page, Position, Said};
 use elevate_broker::store::{OpenError, Settings, Store};
+use elevate_core::activation::Change;
 use tokio::runtime::Runtime;
+
+use super::load::{Acknowledged, Subject};
 
 /// All that a record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,12 +94,25 @@ impl Record {
         versions
     }
 
-    /// Where the `version`th entry of an activation stands.
-    pub fn position_of(&self, activation: &str, version: i64) -> Option<u64> {
-        let of_it = self.entries.iter().filter(
-            |entry| matches!(&entry.said, Said::Activation { id, .. } if id.to_string() == activation),
-        );
-        of_it.skip(usize::try_from(version - 1).ok()?).map(|entry| entry.position.0).next()
+    /// Where that stands on record which was acknowledged.
+    pub fn position_of(&self, answer: &Acknowledged) -> Option<u64> {
+        let is_it = |entry: &&Entry| match (&answer.of, &entry.said) {
+            (Subject::Activation { id, version: Some(version) }, Said::Activation { id: of, version: at, .. }) => {
+                of.to_string() == *id && i64::try_from(*at) == Ok(*version)
+            }
+            // Only taking away at once is answered without a version.
+            (Subject::Activation { id, version: None }, Said::Activation { id: of, event, .. }) => {
+                of.to_string() == *id && matches!(event.change, Change::RevocationBegun(_))
+            }
+            (Subject::Broker { reason }, Said::Note(Note::Frozen(said))) => {
+                answer.event == "frozen" && said.reason == *reason
+            }
+            (Subject::Broker { reason }, Said::Note(Note::Thawed(said))) => {
+                answer.event == "thawed" && said.reason == *reason
+            }
+            _ => false,
+        };
+        self.entries.iter().find(is_it).map(|entry| entry.position.0)
     }
 
     /// Whether this is the beginning of `whole`, and its index the sum of it.

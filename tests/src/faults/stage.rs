@@ -1,28 +1,64 @@
 //! A tenant, and a broker beside it in a process of its own.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use elevate_broker::{cli, ports};
 use elevate_sandbox::{Clock, Settings, Tenant, stage};
+use jiff::{SignedDuration, Timestamp};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use crate::{Caller, PATIENCE};
+use crate::{Caller, PATIENCE, POLICY};
+
+/// How far time goes at each step once it is moved, and how much of the machine's time a step takes.
+const STEP: (SignedDuration, Duration) = (SignedDuration::from_secs(2), Duration::from_millis(40));
+
+/// The broker, in this process. Takes what `elevated` takes; `--clock FILE` before it has it go by the tenant's clock
+/// instead of the machine's.
+pub fn broker(words: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut words = words.peekable();
+    let clock = words.next_if(|word| word == "--clock").and_then(|_| words.next());
+    let clock = clock.map(|file| Arc::new(Clock::ahead(file)) as Arc<dyn ports::Clock>);
+    cli::run_by(clock, std::iter::once(OsString::from("elevated")).chain(words))
+}
 
 /// A tenant, and where the broker beside it is to be.
 #[derive(Debug)]
 pub struct Stage {
-    /// The tenant. Its clock is the machine's.
+    /// The tenant. Its clock goes with the machine's until it is moved.
     pub tenant: Tenant,
+    /// When everybody who lives here was there.
+    pub since: Timestamp,
     /// The folder of everything.
     pub folder: PathBuf,
     program: PathBuf,
     admin: SocketAddr,
     channel: Channel,
+    /// Since when brokers go by the tenant's clock, which is moved from then on.
+    moved: Mutex<Option<Timestamp>>,
+}
+
+/// Time goes faster as long as this lives.
+#[derive(Debug)]
+pub struct Faster(JoinHandle<()>);
+
+impl Drop for Faster {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Who may have what on a stage.
+pub fn policy() -> String {
+    format!("{POLICY}\n{}", include_str!("policy.toml"))
 }
 
 impl Stage {
@@ -33,8 +69,11 @@ impl Stage {
     /// The tenant does not start.
     pub async fn set(folder: &Path, program: &Path) -> Result<Self> {
         let folder = std::path::absolute(folder)?;
-        let settings = Settings { clock: Clock::system(), ..Settings::in_folder(folder.join("tenant")) };
+        std::fs::create_dir_all(&folder)?;
+        let clock = Clock::ahead(folder.join("clock"));
+        let settings = Settings { clock: clock.clone(), ..Settings::in_folder(folder.join("tenant")) };
         let tenant = Tenant::start(settings).await?;
+        let since = clock.now();
         let (listen, admin) = (stage::free_port()?, stage::free_port()?);
         let mut text = stage::configuration(&tenant, listen, admin, &folder.join("record"))?;
         // The usual limit of calls is for people; a test asks faster.
@@ -44,7 +83,47 @@ impl Stage {
         let tls = ClientTlsConfig::new().ca_certificate(trusted).domain_name("localhost");
         let endpoint = Endpoint::from_shared(format!("https://{listen}"))?.tls_config(tls)?;
         let channel = endpoint.timeout(Duration::from_secs(20)).connect_lazy();
-        Ok(Self { tenant, folder, program: program.to_owned(), admin, channel })
+        let moved = Mutex::default();
+        Ok(Self { tenant, since, folder, program: program.to_owned(), admin, channel, moved })
+    }
+
+    /// Starts the first broker, and puts [`policy`] into force.
+    ///
+    /// # Errors
+    /// It does not come to that.
+    pub async fn open(&self) -> Result<Process> {
+        let process = self.start().await?;
+        self.grpc("eve").apply(&policy(), 0).await?;
+        Ok(process)
+    }
+
+    /// From now on every broker that starts goes by the tenant's clock, so that time can be moved.
+    pub fn take_the_clock(&self) {
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.get_or_insert_with(|| self.tenant.clock().now());
+    }
+
+    /// Since when it can be.
+    pub fn moved_since(&self) -> Option<Timestamp> {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves it. Only under brokers that started since [`take_the_clock`](Self::take_the_clock).
+    pub fn advance(&self, by: SignedDuration) {
+        self.tenant.clock().advance(by);
+    }
+
+    /// Has it go fifty times as fast until the answer is dropped: nobody waits half a minute of their own for two reads
+    /// that are to be half a minute apart.
+    pub fn faster(&self) -> Faster {
+        let clock = self.tenant.clock().clone();
+        Faster(tokio::spawn(async move {
+            let (step, every) = STEP;
+            loop {
+                clock.advance(step);
+                tokio::time::sleep(every).await;
+            }
+        }))
     }
 
     /// Where the record is.
@@ -103,7 +182,11 @@ impl Stage {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg("broker").args(words).arg("--config").arg(self.folder.join("elevated.toml"));
+        command.arg("broker");
+        if self.moved_since().is_some() {
+            command.arg("--clock").arg(self.folder.join("clock"));
+        }
+        command.args(words).arg("--config").arg(self.folder.join("elevated.toml"));
         command
     }
 

@@ -189,6 +189,23 @@ impl State {
         Ok(request)
     }
 
+    /// As it was, without asking whether it may.
+    pub(crate) fn put_back(&mut self, request: ScheduleRequest, now: Timestamp) {
+        let start = request.start.unwrap_or(now);
+        self.schedules.push(Schedule {
+            id: request.what.schedule_id(&request.id),
+            request: request.id.clone(),
+            principal: request.principal.clone(),
+            what: request.what.clone(),
+            start,
+            end: request.end,
+            ready: start,
+            live: false,
+            life: Life::from(request.created),
+        });
+        self.requests.push(request);
+    }
+
     /// Changes the end of what there is, and the start of what has not begun. Also of what was made outside PIM:
     /// from then on it is PIM's, and ends.
     pub(crate) fn admin_revise(
