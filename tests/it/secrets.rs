@@ -1,5 +1,8 @@
 //! What must never be said where operators, programs or the next user can read it.
 
+mod inputs;
+mod terminal;
+
 use std::path::Path;
 
 use elevate_sandbox::files;
