@@ -7,7 +7,7 @@ use elevate_proto::v1 as api;
 use elevate_sandbox::people;
 use elevate_tests::faults::golden::{self, Golden};
 use elevate_tests::faults::scratch;
-use elevate_tests::{State, World, span, wish};
+use elevate_tests::{Outcome, State, World, span, wish};
 
 fn all() -> Vec<Golden> {
     let kept = Golden::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")).unwrap();
@@ -82,15 +82,8 @@ async fn every_activation_of_every_version_goes_on_and_ends_as_it_should() {
         for each in &golden.expected {
             assert_eq!(stands(&world, &each.id).await, each.was, "{version}: {}", each.id);
         }
-        // A freeze lasts over an upgrade.
-        let refused = world.grpc("dave").ask(&wish("user-admin")).await.unwrap_err();
-        assert!(refused.message().contains("incident 8"), "{version}: {refused}");
-        world.tenant.faults().clear(outage);
-        world.pass("1m").await;
-        for each in golden.expected.iter().filter(|each| each.was == "Activating") {
-            assert_eq!(stands(&world, &each.id).await, "Activating", "{version}: granted while frozen");
-        }
         thaw(&world).await;
+        world.tenant.faults().clear(outage);
         let end = |was: &'static str| {
             let so = golden.expected.iter().filter(move |each| each.was == was);
             so.map(|each| each.id.clone())
@@ -129,6 +122,22 @@ async fn every_activation_of_every_version_goes_on_and_ends_as_it_should() {
             assert_eq!(stands(&world, &each.id).await, each.ends, "{version}: {} was {}", each.id, each.was);
         }
         assert_eq!(held(&world), "", "{version}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_froze_stays_frozen_and_what_it_began_is_taken_back() {
+    for golden in all() {
+        let version = golden.version();
+        let world = golden.world().await.unwrap();
+        world.restart().await;
+        assert!(world.admin("/metrics").await.1.lines().any(|line| line == "elevate_frozen 1"), "{version}");
+        let refused = world.grpc("bob").ask(&wish("exchange-admin")).await.unwrap_err();
+        assert!(refused.message().contains("incident 8"), "{version}: {refused}");
+        for each in golden.expected.iter().filter(|each| each.was == "Activating") {
+            let over = world.pass_to(&each.id, State::Closed, "8m").await;
+            assert_eq!(over.outcome(), Outcome::Unfinished, "{version}: {over:#?}");
+        }
     }
 }
 

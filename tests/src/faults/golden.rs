@@ -122,14 +122,12 @@ impl Line {
     /// Everything that is held and was not there from the start.
     fn all(directory: &Directory, since: Timestamp) -> Vec<Self> {
         let roles = directory.assignments().into_iter().filter(|held| held.schedule.is_none());
-        let roles = roles.map(|held| Self::Role {
-            principal: held.principal,
-            role: held.role,
-            scope: held.scope,
-        });
-        let places = directory.every_membership().into_iter().filter(|held| {
-            held.schedule.is_none() && held.life.lasts() && held.life.born >= since
-        });
+        let roles =
+            roles.map(|held| Self::Role { principal: held.principal, role: held.role, scope: held.scope });
+        let places = directory
+            .every_membership()
+            .into_iter()
+            .filter(|held| held.schedule.is_none() && held.life.lasts() && held.life.born >= since);
         let places = places.map(|held| Self::Place {
             principal: held.object,
             group: held.group,
@@ -167,11 +165,9 @@ impl Line {
             ["role", principal, role, scope] => {
                 Ok(Self::Role { principal: own(principal), role: own(role), scope: own(scope) })
             }
-            ["place", principal, group, place] => Ok(Self::Place {
-                principal: own(principal),
-                group: own(group),
-                relation: relation(place)?,
-            }),
+            ["place", principal, group, place] => {
+                Ok(Self::Place { principal: own(principal), group: own(group), relation: relation(place)? })
+            }
             ["pim", principal, kind, what, at, id, start, end, why] => {
                 let what = match kind {
                     "role" => Privilege::Role { role: own(what), scope: own(at) },

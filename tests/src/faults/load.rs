@@ -116,7 +116,10 @@ impl Answers {
         // What had not begun is over at once, by another event.
         let event =
             if event == "revocation-begun" && activation.state() == State::Closed { ANY } else { event };
-        self.note(event, Subject::Activation { id: activation.id.clone(), version: Some(activation.version) });
+        self.note(
+            event,
+            Subject::Activation { id: activation.id.clone(), version: Some(activation.version) },
+        );
         Some(activation)
     }
 

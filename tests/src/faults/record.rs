@@ -97,9 +97,10 @@ impl Record {
     /// Where that stands on record which was acknowledged.
     pub fn position_of(&self, answer: &Acknowledged) -> Option<u64> {
         let is_it = |entry: &&Entry| match (&answer.of, &entry.said) {
-            (Subject::Activation { id, version: Some(version) }, Said::Activation { id: of, version: at, .. }) => {
-                of.to_string() == *id && i64::try_from(*at) == Ok(*version)
-            }
+            (
+                Subject::Activation { id, version: Some(version) },
+                Said::Activation { id: of, version: at, .. },
+            ) => of.to_string() == *id && i64::try_from(*at) == Ok(*version),
             // Only taking away at once is answered without a version.
             (Subject::Activation { id, version: None }, Said::Activation { id: of, event, .. }) => {
                 of.to_string() == *id && matches!(event.change, Change::RevocationBegun(_))

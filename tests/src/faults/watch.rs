@@ -67,7 +67,9 @@ pub fn settle(
                 continue;
             };
             if held.life.born.duration_since(begun.at) < -LATE_BOUND {
-                found.violations.push(format!("{} was held before the intent was on record: {held:?}", begun.id));
+                found
+                    .violations
+                    .push(format!("{} was held before the intent was on record: {held:?}", begun.id));
             }
             let Some(gone) = held.life.gone else {
                 found.violations.push(format!("still held, of {}: {held:?}", begun.id));

@@ -117,8 +117,10 @@ impl Writing {
         // Two at once, and one that nobody had said yes to.
         let (of_two, waited) =
             (self.held("dave", "reader", "1h").await?, self.asked("dave", "groups-admin", "1h").await?);
-        let selection = api::RevocationSelection { role: String::new(), everything: true, ..Default::default() };
-        let all = api::RevokeActivationsRequest { selection: Some(selection), reason: "incident 7".to_owned() };
+        let selection =
+            api::RevocationSelection { role: String::new(), everything: true, ..Default::default() };
+        let all =
+            api::RevokeActivationsRequest { selection: Some(selection), reason: "incident 7".to_owned() };
         eve.revocation().revoke_activations(eve.call(all)).await?;
         self.world.pass_to(&of_two, State::Closed, "5m").await;
         over.extend([(of_two, Outcome::Revoked), (waited, Outcome::Failed)]);
