@@ -6,7 +6,7 @@ use std::path::Path;
 use elevate_tests::faults::history::{Call, Disk, read};
 use elevate_tests::faults::preload::Preload;
 use elevate_tests::faults::stage::Stage;
-use elevate_tests::faults::{Found, Plan, damage, disk, kill, points, power};
+use elevate_tests::faults::{Found, Plan, damage, deeds, disk, kill, points, power};
 
 fn plan(count: u64) -> Plan {
     Plan { program: env!("CARGO_BIN_EXE_broker-process").into(), count, seed: 7 }
@@ -39,6 +39,20 @@ async fn killed_in_its_first_start_it_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
     let preload = Preload::build(&folder.path().join("preload")).unwrap();
     held(&points::first_starts(folder.path(), &preload, &plan(1)).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_a_durable_step_of_a_deed_it_has_done_it_or_not_and_never_half() {
+    let folder = tempfile::tempdir().unwrap();
+    let preload = Preload::build(&folder.path().join("preload")).unwrap();
+    held(&deeds::cut_off(&stage(folder.path()).await, &preload, &plan(12)).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_failing_disk_it_ends_in_words_or_was_right_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let preload = Preload::build(&folder.path().join("preload")).unwrap();
+    held(&disk::failing(&stage(folder.path()).await, &preload, &plan(12)).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

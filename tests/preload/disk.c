@@ -9,6 +9,7 @@
  *                        WHAT  ENOSPC EIO EROFS EDQUOT (from then on), EIO1 (once), short (half arrives, the
  *                              rest meets ENOSPC), kill-before, kill-half, kill-after
  *   FAULTY_DISK_ARMED   calls are counted only while this file exists
+ *   FAULTY_DISK_MET     a file that is made when the fault happens
  *   FAULTY_DISK_FULL    while this file exists the disk is full: what would need room meets ENOSPC. While it
  *                        is full and there is no `ballast` in the folder, there is the room that it had.
  *
@@ -40,7 +41,7 @@ enum kind { K_CREATE = 1, K_WRITE, K_TRUNCATE, K_SYNC, K_RANGE, K_RENAME, K_UNLI
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static char folder[PATH_MAX], full[PATH_MAX], armed[PATH_MAX], ballast[PATH_MAX + 16], part[256], what[32];
+static char folder[PATH_MAX], full[PATH_MAX], armed[PATH_MAX], met[PATH_MAX], ballast[PATH_MAX + 16], part[256], what[32];
 static size_t folder_len;
 static int log_fd = -1, fault_call = -2, fault_errno, fault_once;
 static unsigned long nth, seen;
@@ -61,6 +62,7 @@ static void begin(void) {
     folder_len = strlen(folder);
     snprintf(ballast, sizeof ballast, "%s/ballast", folder);
     if ((f = getenv("FAULTY_DISK_FULL"))) snprintf(full, sizeof full, "%s", f);
+    if ((f = getenv("FAULTY_DISK_MET"))) snprintf(met, sizeof met, "%s", f);
     if ((f = getenv("FAULTY_DISK_ARMED"))) snprintf(armed, sizeof armed, "%s", f);
     if ((f = getenv("FAULTY_DISK_LOG"))) {
         int (*open_it)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
@@ -156,6 +158,11 @@ static int verdict(enum call call, const char *path, int needs_room) {
     if (armed[0] && access(armed, F_OK) != 0) return 0;
     seen++;
     if (seen < nth || (seen > nth && (!fault_errno || fault_once))) return 0;
+    if (met[0] && seen == nth) {
+        int (*open_it)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
+        int fd = open_it(met, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        if (fd >= 0) close(fd);
+    }
     if (fault_errno) {
         errno = fault_errno;
         return 1;

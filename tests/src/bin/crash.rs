@@ -18,7 +18,7 @@ usage: crash VERB [--count N] [--seed S] [--folder DIR]
   startup  kill -9 while it starts                                         (--count kills, 200)
   power    power cuts: images of what a disk may hold                      (--images N, 20000)
   damage   damaged, missing and older files                                (--images N, 2000)
-  disk     ENOSPC, EIO, EROFS and short writes at the n-th call; a full disk  (--count the last n, 40)
+  disk     ENOSPC, EIO, EROFS and short writes at the n-th call; a full disk  (--count faults, 480)
   golden   write a record with an activation in every state, as this version leaves it  (--folder tests/golden/VERSION)
 
 Exits with 1 on a violation, and keeps the folder.";
@@ -49,7 +49,7 @@ fn run(words: &[String]) -> Result<bool> {
         "startup" => 200,
         "power" => 20_000,
         "damage" => 2000,
-        "disk" => 40,
+        "disk" => disk::ALL,
         "golden" => 1,
         _ => bail!("{USAGE}"),
     };

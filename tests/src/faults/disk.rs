@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use elevate_proto::v1 as api;
 
 use super::compare::Mirror;
 use super::kill::finish;
@@ -45,7 +46,13 @@ const WORDS: [&str; 5] = [
     "Read-only file system",
 ];
 
-/// Sweeps the n-th call of each kind through `1..=plan.count`, in steps that grow.
+/// At which call of its kind.
+const NTHS: [u64; 8] = [1, 2, 4, 7, 11, 17, 26, 40];
+
+/// All of them; where the n-th call of a kind is not reached, a later one is not tried.
+pub const ALL: u64 = 480;
+
+/// Has the disk fail in so many ways, evenly spread over all, one broker each.
 ///
 /// # Errors
 /// It does not start again, or does not answer.
@@ -55,33 +62,39 @@ pub async fn failing(stage: &Stage, preload: &Preload, plan: &Plan) -> Result<Fo
     let load = Load::begin(stage, Answers::default(), plan.seed);
     tokio::time::sleep(Duration::from_millis(300)).await;
     process.kill_9().await?;
+    let faults: Vec<Fault<'static>> = PLACES
+        .into_iter()
+        .flat_map(|(call, part)| NTHS.map(|nth| (call, part, nth)))
+        .flat_map(|(call, part, nth)| WAYS.map(|what| Fault { call, part, nth, what }))
+        .filter(|fault| fault.what != "short" || fault.call == "write")
+        .collect();
+    let (all, count) = (faults.len() as u64, plan.count.min(faults.len() as u64));
     let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut beyond: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let began = Instant::now();
     let mut number = 0_u64;
-    'all: for (call, part) in PLACES {
-        for what in WAYS {
-            if what == "short" && call != "write" {
-                continue;
-            }
-            let mut nth = 1;
-            while nth <= plan.count {
-                number += 1;
-                let fault = Fault { call, part, nth, what };
-                let outcome =
-                    one(stage, preload, fault, &mut found).await.with_context(|| format!("{fault:?}"))?;
-                *outcomes.entry(outcome).or_default() += 1;
-                let process = stage.start().await.with_context(|| format!("after {fault:?}"))?;
-                mirror
-                    .compare(stage, &load.answers.so_far(), &mut found)
-                    .await
-                    .with_context(|| format!("after {fault:?}"))?;
-                process.kill_9().await?;
-                if !found.holds() {
-                    found.violations.push(format!("that was after {fault:?}"));
-                    break 'all;
-                }
-                nth += 1 + nth / 2;
-            }
+    for tried in 0..count {
+        let place = if count < all { (tried * all / count + plan.seed) % all } else { tried };
+        let fault = faults[usize::try_from(place)?];
+        let kind = (fault.call, fault.part);
+        if beyond.get(&kind).is_some_and(|beyond| fault.nth > *beyond) {
+            continue;
+        }
+        number += 1;
+        let outcome = one(stage, preload, fault, &mut found).await.with_context(|| format!("{fault:?}"))?;
+        *outcomes.entry(outcome).or_default() += 1;
+        if outcome == NOT_MET {
+            beyond.insert(kind, fault.nth);
+        }
+        let process = stage.start().await.with_context(|| format!("after {fault:?}"))?;
+        mirror
+            .compare(stage, &load.answers.so_far(), &mut found)
+            .await
+            .with_context(|| format!("after {fault:?}"))?;
+        process.kill_9().await?;
+        if !found.holds() {
+            found.violations.push(format!("that was after {fault:?}"));
+            break;
         }
     }
     let took = began.elapsed().as_secs_f64();
@@ -96,17 +109,30 @@ pub async fn failing(stage: &Stage, preload: &Preload, plan: &Plan) -> Result<Fo
     Ok(found)
 }
 
+const NOT_MET: &str = "was not met";
+
+/// Whether the fault happened; forgets it.
+fn was_met(met: &Path) -> Result<bool> {
+    match std::fs::remove_file(met) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// One broker whose disk fails once: how it ended.
 async fn one(stage: &Stage, preload: &Preload, fault: Fault<'_>, found: &mut Found) -> Result<&'static str> {
     let said_before = std::fs::metadata(stage.log()).map_or(0, |log| log.len());
-    let mut process = stage.spawn(&preload.failing(&stage.store(), fault))?;
+    let met = stage.folder.join("met");
+    let mut process = stage.spawn(&preload.failing_told(&stage.store(), fault, &met))?;
     let ended = process.ended(Duration::from_millis(1800)).await?;
     let said = std::fs::read(stage.log())?;
     let said = String::from_utf8_lossy(&said[usize::try_from(said_before)?..]).into_owned();
     let Some(status) = ended else {
         process.kill_9().await?;
-        return Ok("went on, or was not met");
+        return Ok(if was_met(&met)? { "went on, and was right to" } else { NOT_MET });
     };
+    ensure!(was_met(&met)?, "it ended with {status}, and no fault was met");
     let clear = said
         .lines()
         .any(|line| line.starts_with("elevated: ") && WORDS.iter().any(|words| line.contains(words)));
@@ -157,6 +183,8 @@ pub async fn full(folder: &Path, preload: &Preload, plan: &Plan) -> Result<Found
     if !said.contains("disk") {
         found.violations.push(format!("a full disk, and a request was answered with {refused:?}"));
     }
+    let freeze = api::FreezeRequest { reason: "the disk is full".to_owned() };
+    eve.revocation().freeze(eve.call(freeze)).await.context("a freeze on a full disk")?;
     eve.revoke(&long.id, "the disk is full").await.context("a revocation on a full disk")?;
     for id in [&long.id, &short.id] {
         reaches(&stage, id, State::Closed).await?;
@@ -171,6 +199,8 @@ pub async fn full(folder: &Path, preload: &Preload, plan: &Plan) -> Result<Found
         found.violations.push("a second start on a full disk takes requests".to_owned());
     }
     std::fs::remove_file(&flag)?;
+    let thaw = api::ThawRequest { reason: "there is room".to_owned() };
+    eve.revocation().thaw(eve.call(thaw)).await.context("what was frozen on a full disk was kept")?;
     process.stop().await?;
     let process = stage.start_under(&environment).await?;
     ensure!(stage.store().join("ballast").exists(), "the ballast was not taken again");

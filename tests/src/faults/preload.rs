@@ -77,6 +77,13 @@ impl Preload {
         environment
     }
 
+    /// Likewise, and this file is made when it does.
+    pub fn failing_told(&self, store: &Path, fault: Fault<'_>, met: &Path) -> Vec<(String, String)> {
+        let mut environment = self.failing(store, fault);
+        environment.push(("FAULTY_DISK_MET".into(), met.display().to_string()));
+        environment
+    }
+
     /// Likewise, but only calls made while this file is there are counted.
     pub fn failing_once(&self, store: &Path, fault: Fault<'_>, armed: &Path) -> Vec<(String, String)> {
         let mut environment = self.failing(store, fault);
