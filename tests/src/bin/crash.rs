@@ -14,6 +14,7 @@ usage: crash VERB [--count N] [--seed S] [--folder DIR]
 
   kill     kill -9 at random moments of a load                             (--count kills, 1000)
   points   kill -9 at every named durable step, and of a first start       (--count a step, 9)
+  graph    kill -9 at every step at Graph                                  (--count a step, 9)
   deeds    kill -9 at every durable step of what takes several             (--count deeds, 104)
   startup  kill -9 while it starts                                         (--count kills, 200)
   power    power cuts: images of what a disk may hold                      (--images N, 20000)
@@ -44,7 +45,7 @@ fn run(words: &[String]) -> Result<bool> {
     let Some(verb) = words.next() else { bail!("{USAGE}") };
     let standard = match verb.as_str() {
         "kill" => 1000,
-        "points" => 9,
+        "points" | "graph" => 9,
         "deeds" => 104,
         "startup" => 200,
         "power" => 20_000,
@@ -112,6 +113,7 @@ async fn done(verb: &str, plan: &Plan, folder: &Path) -> Result<Found> {
         "kill" => kill::at_random(&Stage::set(&here, &plan.program).await?, plan).await?,
         "startup" => kill::while_starting(&Stage::set(&here, &plan.program).await?, &preload, plan).await?,
         "deeds" => deeds::cut_off(&Stage::set(&here, &plan.program).await?, &preload, plan).await?,
+        "graph" => points::at_graph(&Stage::set(&here, &plan.program).await?, plan).await?,
         "points" => {
             let mut found = points::all(&Stage::set(&here, &plan.program).await?, &preload, plan).await?;
             let Found { figures, violations } = points::first_starts(folder, &preload, plan).await?;
