@@ -52,7 +52,7 @@ async fn killed_at_a_durable_step_of_a_deed_it_has_done_it_or_not_and_never_half
 async fn on_a_failing_disk_it_ends_in_words_or_was_right_to_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let preload = Preload::build(&folder.path().join("preload")).unwrap();
-    held(&disk::failing(&stage(folder.path()).await, &preload, &plan(12)).await.unwrap());
+    held(&disk::failing(&stage(folder.path()).await, &preload, &plan(8)).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -82,6 +82,10 @@ const AT_GRAPH: [AtGraph; 9] = [
     },
 ];
 
+/// How long a broker that is to be killed at the first call of a kind may live, and at a later one.
+const MET_WITHIN: Duration = Duration::from_secs(20);
+const LATER_WITHIN: Duration = Duration::from_millis(2500);
+
 /// By the machine's clock: more than a minute of the tenant's.
 const CLEARED_WITHIN: Duration = Duration::from_millis(1500);
 
@@ -98,7 +102,7 @@ pub async fn all(stage: &Stage, preload: &Preload, plan: &Plan) -> Result<Found>
     let load = Load::begin(stage, Answers::default(), plan.seed);
     tokio::time::sleep(Duration::from_millis(500)).await;
     process.kill_9().await?;
-    let mut total = 0_u64;
+    let (mut total, mut unmet) = (0_u64, Vec::new());
     for (name, call, part) in STEPS {
         let ways: &[&str] = if call == "write" {
             &["kill-before", "kill-half", "kill-after"]
@@ -118,7 +122,9 @@ pub async fn all(stage: &Stage, preload: &Preload, plan: &Plan) -> Result<Found>
             // What a start makes only where it is missing is missing.
             prepare(stage, name)?;
             let mut dying = stage.spawn(&preload.failing(&stage.store(), Fault { call, part, nth, what }))?;
-            let died = dying.died(Duration::from_millis(2500)).await?;
+            // Every step is taken once in a start, however slow the machine is.
+            let within = if nth == 1 { MET_WITHIN } else { LATER_WITHIN };
+            let died = dying.died(within).await?;
             dying.kill_9().await?;
             reached += u64::from(died);
             if !died {
@@ -130,10 +136,11 @@ pub async fn all(stage: &Stage, preload: &Preload, plan: &Plan) -> Result<Found>
             }
         }
         total += reached;
-        tell(name, reached, &mut found);
+        tell(name, reached, &mut found, &mut unmet);
     }
     let process = stage.start().await?;
     finish(stage, process, load, mirror, &mut found).await?;
+    found.violations.append(&mut unmet);
     found.figures.insert(0, ("points".to_owned(), STEPS.len().to_string()));
     found.figures.insert(1, ("kills".to_owned(), total.to_string()));
     Ok(found)
@@ -151,7 +158,7 @@ pub async fn at_graph(stage: &Stage, plan: &Plan) -> Result<Found> {
     let load = Load::begin(stage, Answers::default(), plan.seed);
     tokio::time::sleep(Duration::from_millis(500)).await;
     process.kill_9().await?;
-    let mut total = 0_u64;
+    let (mut total, mut unmet) = (0_u64, Vec::new());
     for step in AT_GRAPH {
         for done in [false, true] {
             let name = format!("{}.{}", step.name, if done { "done" } else { "sent" });
@@ -165,11 +172,12 @@ pub async fn at_graph(stage: &Stage, plan: &Plan) -> Result<Found> {
                 }
             }
             total += reached;
-            tell(&name, reached, &mut found);
+            tell(&name, reached, &mut found, &mut unmet);
         }
     }
     let process = stage.start().await?;
     finish(stage, process, load, mirror, &mut found).await?;
+    found.violations.append(&mut unmet);
     found.figures.insert(0, ("points".to_owned(), (2 * AT_GRAPH.len()).to_string()));
     found.figures.insert(1, ("kills".to_owned(), total.to_string()));
     Ok(found)
@@ -206,10 +214,10 @@ async fn ask_until_taken(who: &Caller, wish: &Wish) -> Result<()> {
     }
 }
 
-fn tell(name: &str, reached: u64, found: &mut Found) {
+fn tell(name: &str, reached: u64, found: &mut Found, unmet: &mut Vec<String>) {
     found.figure(name, format!("{reached} kills"));
     if reached == 0 {
-        found.violations.push(format!("no kill ever met `{name}`"));
+        unmet.push(format!("no kill ever met `{name}`"));
     }
 }
 
@@ -299,7 +307,7 @@ async fn met(stage: &Stage, step: &AtGraph, done: bool) -> bool {
     stage.tenant.calls().clear();
     let answered = || !stage.tenant.calls().matching(step.method, step.path).is_empty();
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(8) {
+    while began.elapsed() < MET_WITHIN {
         // A call is counted once it is over, a fault when it hits.
         if if done { answered() } else { stage.tenant.faults().list().is_empty() } {
             return true;
