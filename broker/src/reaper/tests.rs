@@ -237,6 +237,8 @@ async fn very_many_ends_at_one_moment_wait_for_a_second_witness_and_nothing_else
     world.reaches(ids[0], "closed").await;
     assert_eq!(closed(&world, &ids).await, 1);
     world.clock.is_vouched_for(Assurance::Witnessed { corroborated: true });
+    // It glances once a second, and is told of a witness by nobody.
+    world.clock.forward(1);
     for id in &ids {
         world.reaches(*id, "closed").await;
     }
