@@ -2,8 +2,8 @@
 //! the ticket is read where it is and its state decides.
 //!
 //! Whoever is on the other side may be slow, down or wrong. So every wait has an end, the body a size, and there are
-//! never more than [`AT_ONCE`] questions to one system under way: who comes then waits for a place, for
-//! [`PLACE_WITHIN`] at most. That is our own doing and not the system's silence, which a policy may let pass. Nobody is
+//! never more than `AT_ONCE` questions to one system under way: who comes then waits for a place, for
+//! `PLACE_WITHIN` at most. That is our own doing and not the system's silence, which a policy may let pass. Nobody is
 //! followed elsewhere.
 
 use std::collections::BTreeMap;
