@@ -1,13 +1,14 @@
 //! Several roles under one sign-in: all or none of them asked for, and each held by itself.
 
-use elevate_core::activation::{Cause, Change, Outcome};
-use elevate_core::names::{ActivationId, RequestId};
+use elevate_core::activation::{Cause, Change, Outcome, TicketVerdict};
+use elevate_core::names::{ActivationId, RequestId, Ticket};
 use jiff::SignedDuration;
 
 use super::outside::Answer;
 use super::world::*;
 use crate::ports::Journal as _;
 use crate::ports::journal::{Filter, Page, Recorded};
+use crate::ports::tickets::Said;
 use crate::ports::verifier::AppRole;
 use crate::workflow::{PreparedBundle, Refusal, Wish};
 
@@ -249,4 +250,42 @@ async fn a_bundle_is_whole_on_record_after_a_kill() {
     let world = world.again().await;
     world.settle_all().await;
     assert_eq!(words(&world, &ids).await, ["active"; 2]);
+}
+
+#[tokio::test]
+async fn the_ticket_of_each_is_looked_up_and_one_no_refuses_all() {
+    let world = World::new().await;
+    let rule = "usual = \"1h\"\nticket_required = true\nticket_check = \"changes\"";
+    world.apply(&policy().replacen("usual = \"1h\"", rule, 1)).await;
+    let number = |number: &str| Some(Ticket::new(number, "ServiceNow").unwrap());
+    let mut both = wishes(&["writer", "reader"]);
+    both[1].ticket = number("CHG1");
+
+    world.tickets.says("CHG1", Said::Refused("the change is not approved".to_owned()));
+    let refused = ask(&world, &both).await.unwrap_err();
+    assert_eq!(refused.reason(), "TICKET_REFUSED");
+    assert!(refused.to_string().contains("`reader`"), "{refused}");
+    // It was good when all was prepared, and is no more.
+    world.tickets.says("CHG1", Said::Confirmed);
+    let prepared = world.workflow.prepare_bundle(&person(ANN), &both).await.unwrap();
+    assert_eq!(prepared.ticket_verdicts, [None, Some(TicketVerdict::Confirmed)]);
+    world.tickets.says("CHG1", Said::Unanswered("it did not answer within 5s".to_owned()));
+    let refused = request(&world, world.request_id(), &both, &prepared).await.unwrap_err();
+    assert_eq!((refused.reason(), on_record(&world).await), ("TICKET_UNANSWERED", 0));
+
+    world.tickets.says("CHG1", Said::Confirmed);
+    let recorded = request(&world, world.request_id(), &both, &prepared).await.unwrap();
+    let verdicts: Vec<_> = recorded.iter().map(|recorded| recorded.request.ticket_verdict).collect();
+    assert_eq!(verdicts, [None, Some(TicketVerdict::Confirmed)]);
+}
+
+#[tokio::test]
+async fn to_go_on_longer_is_asked_for_alone() {
+    let world = World::new().await;
+    let held = world.held(ANN, "reader").await;
+    let mut both = wishes(&["reader", "writer"]);
+    both[0].continues = Some(held);
+    let refused = ask(&world, &both).await.unwrap_err();
+    assert!(refused.to_string().contains("go on longer is asked for alone"), "{refused}");
+    assert_eq!(on_record(&world).await, 1);
 }
