@@ -55,7 +55,12 @@ pub(super) async fn tell(guide: &mut Guide, folder: &Path) -> Result<()> {
     stage.holds(&ANN, &GLOBAL_READER).await?;
     child.kill().await.context("it cannot be killed")?;
     stage.guide.says("kill -9 elevate")?;
-    stage.passes(SignedDuration::from_secs(40))?;
+    // The half minute counts from when the broker sees the stream break.
+    let killed = Instant::now();
+    while !stage.graph.held_by(&ANN).await?.is_empty() && killed.elapsed() < SOON {
+        stage.passes(SignedDuration::from_secs(10))?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     stage.loses(&ANN, &GLOBAL_READER).await?;
     let id = until_newest(&ann, "closed").await?;
     until_over(&ann, &id, "deactivated").await?;
