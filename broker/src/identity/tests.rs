@@ -30,6 +30,7 @@ use crate::ports::{Clock, Verifier as _};
 mod access;
 mod challenges;
 mod keys;
+mod mutants;
 mod proofs;
 mod tokens;
 mod web;
