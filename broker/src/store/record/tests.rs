@@ -349,8 +349,10 @@ proptest! {
         let place = place.index(bytes.len());
         prop_assume!(bytes[place] != value);
         bytes[place] = value;
+        // The number of an earlier format may stand before what can be said in both.
+        let format = stored::Leaf::decode(bytes.as_slice()).map_or(FORMAT, |leaf| leaf.format);
         if let Ok(read) = said_by(&bytes) {
-            prop_assert_ne!(read, said);
+            prop_assert!(read != said || format != FORMAT);
         }
     }
 
