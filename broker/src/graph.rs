@@ -23,6 +23,7 @@ mod absence;
 mod accounts;
 mod address;
 mod assignment;
+mod batch;
 mod budget;
 mod call;
 mod credential;
@@ -34,6 +35,7 @@ mod pim_group;
 mod refusal;
 mod schedule;
 mod survey;
+mod together;
 mod wire;
 
 #[cfg(test)]

@@ -1,19 +1,16 @@
 //! Accounts: whether they can sign in, and ending their sign-in sessions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use elevate_core::names::{ObjectId, Principal};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::budget::Priority;
+use super::batch;
+use super::budget::{Cost, Priority};
 use super::call::{Call, Fault, Line};
 use super::refusal::Refusal;
-use super::wire::{Answered, Batch, Problem, User};
+use super::wire::{Answered, Problem, User};
 use crate::ports::directory::{Account, SignOutAnswer, Unreachable};
-
-/// The most calls that one `$batch` takes (<https://learn.microsoft.com/graph/json-batching>).
-const AT_ONCE: usize = 20;
 
 /// Below what takes away and what confirms, and above what can wait: a listing cannot starve it.
 const PRIORITY: Priority = Priority::Grant;
@@ -25,33 +22,27 @@ pub(super) async fn accounts(
 ) -> Result<BTreeMap<Principal, Account>, Unreachable> {
     let people: Vec<_> = people.iter().copied().collect();
     let mut known = BTreeMap::new();
-    for some in people.chunks(AT_ONCE) {
-        known.extend(batch(line, some).await?);
+    for some in people.chunks(batch::MOST) {
+        known.extend(read_all(line, some).await?);
     }
     Ok(known)
 }
 
-async fn batch(line: &Line, people: &[Principal]) -> Result<BTreeMap<Principal, Account>, Unreachable> {
-    let requests: Vec<_> = people
+async fn read_all(line: &Line, people: &[Principal]) -> Result<BTreeMap<Principal, Account>, Unreachable> {
+    let items = people
         .iter()
         .map(|person| {
             let url = format!("/users/{}?$select=id,accountEnabled", person.object);
-            json!({ "id": person.object.to_string(), "method": "GET", "url": url })
+            batch::Item::read(person.object.to_string(), url)
         })
         .collect();
-    let reads = i64::try_from(people.len()).unwrap_or(i64::MAX);
-    let url = line.root.at(&["$batch"]);
-    let call = Call::reads("accounts", PRIORITY, reads, url, json!({ "requests": requests }));
-    let Batch { responses } = line.send(call).await?.read()?;
+    let responses = batch::ask(line, "accounts", PRIORITY, Cost::reads(people.len()), items).await?;
     let (mut known, mut in_the_way) = (BTreeMap::new(), None);
     for answered in responses {
         // Only what was asked for counts, and each answer for the one it is to.
         let Some(person) = people.iter().find(|person| person.object.to_string() == answered.id) else {
             continue;
         };
-        if let Some(length) = told_to_wait(&answered) {
-            line.stay_away(PRIORITY, length);
-        }
         match read(person.object, answered) {
             Ok(account) => drop(known.insert(*person, account)),
             Err(reason) => in_the_way = Some(reason),
@@ -84,15 +75,6 @@ fn read(object: ObjectId, answered: Answered) -> Result<Account, String> {
         Some(false) => Ok(Account::Disabled),
         None => Err(unread()),
     }
-}
-
-/// Inside a `$batch` each answer has its own wish, and the batch has none.
-fn told_to_wait(answered: &Answered) -> Option<Duration> {
-    if !matches!(answered.status, 429 | 503) {
-        return None;
-    }
-    let (_, text) = answered.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
-    Duration::try_from_secs_f64(text.trim().parse().ok()?).ok()
 }
 
 /// Graph's page: <https://learn.microsoft.com/graph/api/user-revokesigninsessions>.

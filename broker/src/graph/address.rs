@@ -82,6 +82,12 @@ impl Root {
         url
     }
 
+    /// The address as a part of a batch has it: behind the root. `None` where it is not below it.
+    pub(super) fn relative(&self, url: &Url) -> Option<String> {
+        let root = self.0.as_str().trim_end_matches('/');
+        url.as_str().strip_prefix(root).filter(|rest| rest.starts_with('/')).map(str::to_owned)
+    }
+
     /// Where a listing goes on: only on the same host, for the token goes with it.
     pub(super) fn next(&self, link: &str) -> Option<Url> {
         let url = Url::parse(link).ok()?;

@@ -172,7 +172,7 @@ async fn take_away(
         return Ok(not_yet("deleted, and Graph still shows it", LAG));
     }
     let address = line.root.assignment(&id).ok_or_else(|| Fault::from(unnamed()))?;
-    match line.send(Call::delete("assignments.delete", &address)).await {
+    match line.take_away(Call::delete("assignments.delete", &address)).await {
         Ok(_) => absences.deleted(activation, &id, line.clock.now().latest()),
         // No proof right after a create; the reads below say more.
         Err(Fault::Refused(refusal)) if refusal.is_missing() => {}

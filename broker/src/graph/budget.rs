@@ -38,8 +38,16 @@ pub(super) struct Cost {
 impl Cost {
     pub(super) const READ: Self = Self { units: 1, writes: 0 };
     pub(super) const WRITE: Self = Self { units: 1, writes: 1 };
-    pub(super) const fn reads(count: i64) -> Self {
-        Self { units: count, writes: 0 }
+    /// Of so many reads that go together. A batch has no more than twenty.
+    #[expect(clippy::cast_possible_wrap, reason = "twenty at the most")]
+    pub(super) const fn reads(count: usize) -> Self {
+        Self { units: count as i64, writes: 0 }
+    }
+
+    /// Likewise of writes.
+    #[expect(clippy::cast_possible_wrap, reason = "twenty at the most")]
+    pub(super) const fn writes(count: usize) -> Self {
+        Self { units: count as i64, writes: count as i64 }
     }
 
     /// Who is in a group itself, or owns it.

@@ -22,6 +22,7 @@ use super::address::{Removable, Root};
 use super::budget::{self, Budget, Cost, Priority};
 use super::credential::Tokens;
 use super::refusal::Refusal;
+use super::together::Together;
 use super::wire::{Page, Problem};
 use crate::ports::Clock;
 use crate::ports::directory::{GrantAnswer, RevokeAnswer, Unreachable};
@@ -68,15 +69,14 @@ impl Call {
         Self { kind, priority, cost, method: Method::GET, url, body: None, not_after: None }
     }
 
-    /// Reads that go together in a `$batch`; each costs as much as if it went alone.
-    pub(super) const fn reads(
+    /// Several in one.
+    pub(super) const fn batch(
         kind: &'static str,
         priority: Priority,
-        reads: i64,
+        cost: Cost,
         url: Url,
         body: Value,
     ) -> Self {
-        let cost = Cost::reads(reads);
         Self { kind, priority, cost, method: Method::POST, url, body: Some(body), not_after: None }
     }
 
@@ -102,6 +102,28 @@ impl Call {
     pub(super) fn before(mut self, moment: Timestamp) -> Self {
         self.not_after = Some(moment);
         self
+    }
+
+    /// What is asked, where, and with what.
+    pub(super) const fn question(&self) -> (&Method, &Url, Option<&Value>) {
+        (&self.method, &self.url, self.body.as_ref())
+    }
+
+    /// By which the same call is known when it is made again.
+    pub(super) fn name(&self) -> String {
+        let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
+        format!("{} {} {body}", self.method, self.url)
+    }
+
+    /// An answer inside a batch that is not "done".
+    pub(super) fn log_problem(&self, status: u16, problem: &Problem) {
+        let (kind, code) = (self.kind, problem.code());
+        if status == 404 {
+            // What a revocation hopes to hear.
+            tracing::debug!(kind, status, code, "graph has no such thing");
+        } else {
+            tracing::warn!(kind, status, code, "graph did not do it");
+        }
     }
 }
 
@@ -162,6 +184,11 @@ impl From<Fault> for RevokeAnswer {
 pub(super) struct Body(Vec<u8>);
 
 impl Body {
+    /// What came in a batch.
+    pub(super) fn of(value: &Value) -> Self {
+        Self(value.to_string().into_bytes())
+    }
+
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         serde_json::from_slice(&self.0).map_err(|_| Fault::unclear("Graph's answer could not be read"))
     }
@@ -194,6 +221,7 @@ pub(super) struct Line {
     http: reqwest::Client,
     wire: Arc<dyn Wire>,
     budget: Budget,
+    together: Together,
     deadline: Duration,
     tally: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
 }
@@ -208,6 +236,7 @@ impl Line {
         Self {
             root: Root::new(settings.graph.clone()),
             budget: Budget::new(Arc::clone(&clock), budget::WRITES, budget::UNITS),
+            together: Together::default(),
             deadline: settings.deadline,
             tokens: Tokens::new(settings, http.clone(), Arc::clone(&wire), Arc::clone(&clock)),
             http,
@@ -221,14 +250,24 @@ impl Line {
     /// not look at the call either.
     pub(super) async fn send(&self, call: Call) -> Result<Body, Fault> {
         let outcome = self.send_uncounted(&call).await;
-        let word = match &outcome {
+        self.count(&call, &outcome);
+        outcome
+    }
+
+    /// Takes something away: alone, or with whatever else is to be taken away at this moment.
+    pub(super) async fn take_away(&self, call: Call) -> Result<Body, Fault> {
+        self.together.send(self, call).await
+    }
+
+    /// Counts how a call ended.
+    pub(super) fn count(&self, call: &Call, outcome: &Result<Body, Fault>) {
+        let word = match outcome {
             Ok(_) => "done",
             Err(Fault::Refused(_)) => "refused",
             Err(Fault::Unclear { .. }) => "unclear",
         };
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         *tally.entry((call.kind, word)).or_default() += 1;
-        outcome
     }
 
     /// Every page of a listing, or an error: never a part.
@@ -264,7 +303,7 @@ impl Line {
         Err(Fault::unclear(format!("Graph's listing has more than {MOST_PAGES} pages")))
     }
 
-    /// One read of a `$batch` was told to stay away, and the batch as a whole was not.
+    /// One call of a `$batch` was told to stay away, and the batch as a whole was not.
     pub(super) fn stay_away(&self, priority: Priority, length: Duration) {
         self.budget.pause(priority, length);
     }

@@ -176,7 +176,7 @@ async fn take_away(
         return Ok(not_yet("removed, and Graph still shows it", LAG));
     }
     let reference = line.root.reference(&seat.membership, seat.principal.object);
-    match line.send(Call::delete("group.remove", &reference)).await {
+    match line.take_away(Call::delete("group.remove", &reference)).await {
         Ok(_) => absences.deleted(activation, &name(seat)?, line.clock.now().latest()),
         // No proof right after an addition; the reads below say more.
         Err(Fault::Refused(refusal)) if refusal.is_missing() || refusal.is_no_reference() => {}

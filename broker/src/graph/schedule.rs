@@ -329,7 +329,7 @@ async fn remove<D: Door>(
 ) -> Result<Option<RevokeAnswer>, Fault> {
     let body = request(door, "adminRemove", permit.activation());
     let call = Call::write(D::KINDS.remove, Priority::Revoke, line.root.at(D::REQUESTS), Some(body.into()));
-    match line.send(call).await {
+    match line.take_away(call).await {
         Ok(_) => Ok(None),
         Err(Fault::Refused(refusal)) if refusal.is("RoleAssignmentDoesNotExist") => Ok(None),
         Err(Fault::Refused(refusal)) if refusal.is("ActiveDurationTooShort") => {
@@ -359,7 +359,7 @@ async fn stop<D: Door>(line: &Line, request: &ScheduleRequest) -> Result<RevokeA
     let answer = not_yet(&format!("our request is on its way in Entra ({status})"), LAG);
     let (Progress::Granted, Some(id)) = (request.progress(), &request.id) else { return Ok(answer) };
     let url = line.root.at(&[D::REQUESTS, &[id, "cancel"]].concat());
-    match line.send(Call::write(D::KINDS.cancel, Priority::Revoke, url, None)).await {
+    match line.take_away(Call::write(D::KINDS.cancel, Priority::Revoke, url, None)).await {
         // Cancelled, or it is no longer only scheduled: the next look says which.
         Ok(_) | Err(Fault::Refused(_)) => Ok(answer),
         Err(fault) => Err(fault),

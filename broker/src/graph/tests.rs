@@ -41,6 +41,7 @@ mod pim;
 mod pim_group;
 mod scopes;
 mod survey;
+mod together;
 
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const CLIENT: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
