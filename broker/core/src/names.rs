@@ -463,11 +463,15 @@ impl FromStr for AssignmentId {
 }
 
 /// Whether a letter shows what it is: no control character, and none of those that are not seen and turn
-/// the order of the others (Unicode's bidirectional controls, UAX #9) or hide between them. Who approves
-/// a request must read what was written.
+/// the order of the others (Unicode's bidirectional controls, UAX #9) or hide between them (what Unicode calls
+/// default-ignorable, `DerivedCoreProperties.txt`). Who approves a request must read what was written. U+FE0F stays,
+/// which only makes a picture of the letter before it.
 pub fn is_plain(letter: char) -> bool {
     let hidden = matches!(letter,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0e}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
     !letter.is_control() && !hidden
 }
 
@@ -478,6 +482,12 @@ pub struct Justification(String);
 impl Justification {
     /// The longest, in characters.
     pub const MAX: usize = 1000;
+
+    /// As it stands on record: the rules of the day on which it was given let it through, and a rule that came
+    /// later must not make the record unreadable.
+    pub const fn recorded(words: String) -> Self {
+        Self(words)
+    }
 
     /// The words.
     pub fn as_str(&self) -> &str {
@@ -527,6 +537,11 @@ impl Ticket {
         } else {
             Err(NameError::new(number, "a ticket number (1 to 100 characters, and a system of at most 100)"))
         }
+    }
+
+    /// As it stands on record; see [`Justification::recorded`].
+    pub const fn recorded(number: String, system: String) -> Self {
+        Self { number, system }
     }
 
     /// For example `INC0012345`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use elevate_core::due::Now;
-use elevate_core::names::ObjectId;
+use elevate_core::names::{ObjectId, is_plain};
 
 use super::claims::vouched;
 use super::json::{Fault, Object};
@@ -96,14 +96,7 @@ fn name(claims: &Object, object: ObjectId) -> String {
     let given = ["preferred_username", "name", "app_displayname"]
         .into_iter()
         .find_map(|claim| claims.text_if_any(claim).ok().flatten());
-    let shown: String = given.unwrap_or_default().chars().filter(|c| is_shown(*c)).take(NAME_MAX).collect();
+    // A name must not rewrite the line it stands in.
+    let shown: String = given.unwrap_or_default().chars().filter(|c| is_plain(*c)).take(NAME_MAX).collect();
     if shown.trim().is_empty() { object.to_string() } else { shown }
-}
-
-/// Neither control characters nor those that turn the reading direction: a name must not rewrite the
-/// line it stands in.
-fn is_shown(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    !c.is_control() && !turns
 }

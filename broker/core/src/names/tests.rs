@@ -51,7 +51,17 @@ fn a_scope_reads_as_graph_writes_it() {
 #[test]
 fn a_justification_is_words_and_its_error_does_not_repeat_them() {
     assert_eq!("  restore a mailbox \n".parse::<Justification>().unwrap().as_str(), "restore a mailbox");
-    for text in ["", "   ", "bell\u{7}", "bell\u{202e}llec", "bell\u{200b}", &"x".repeat(1001)] {
+    for text in [
+        "",
+        "   ",
+        "bell\u{7}",
+        "bell\u{202e}llec",
+        "bell\u{200b}",
+        "be\u{ad}ll",
+        "bell\u{e0041}",
+        "\u{3164}",
+        &"x".repeat(1001),
+    ] {
         let error = text.parse::<Justification>().unwrap_err().to_string();
         assert!(!error.contains("bell") && !error.contains("xxx"), "{error}");
     }

@@ -6,8 +6,8 @@ use elevate_core::activation::{Cause, Kind, ProofShown, Request, TicketVerdict};
 use elevate_core::approval::{Approval, ApprovalRequirement, Narrowed};
 use elevate_core::binding::{Asked, Digest};
 use elevate_core::names::{
-    ActivationId, DirectoryRole, Membership, ObjectId, Principal, Relation, RequestId, Resource,
-    RoleDefinitionId, Scope, Subject, Target, TenantId, Ticket, Way,
+    ActivationId, DirectoryRole, Justification, Membership, ObjectId, Principal, Relation, RequestId,
+    Resource, RoleDefinitionId, Scope, Subject, Target, TenantId, Ticket, Way,
 };
 use elevate_core::policy::PolicyVersion;
 use elevate_core::term::Term;
@@ -127,12 +127,8 @@ fn asked_in(form: stored::Asked) -> Read<Asked> {
         target: target_in(target)?,
         term: term_in(term_seconds)?,
         starts_at: starts_at.map(|at| time_in(Some(at))).transpose()?,
-        justification: parsed(&justification)?,
-        ticket: ticket
-            .map(|stored::Ticket { number, system }| {
-                Ticket::new(&number, &system).map_err(|_| Unreadable::Faulty("a ticket that is none"))
-            })
-            .transpose()?,
+        justification: Justification::recorded(justification),
+        ticket: ticket.map(|stored::Ticket { number, system }| Ticket::recorded(number, system)),
         policy: PolicyVersion(policy_version),
         continues: continues.map(|id| id_in(&id).map(ActivationId::from_uuid)).transpose()?,
     })

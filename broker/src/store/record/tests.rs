@@ -123,14 +123,9 @@ fn requirements() -> impl Strategy<Value = ApprovalRequirement> {
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
-    let justification =
-        "[^\\pC\\p{Zl}\\p{Zp}]{0,10}[a-z][^\\pC\\p{Zl}\\p{Zp}]{0,10}(\n[^\\pC\\p{Zl}\\p{Zp}]{0,9})?"
-            .prop_map(|words| {
-                let justification: Justification = words.parse().unwrap();
-                justification
-            });
-    let ticket = ("[^\\pC\\p{Zl}\\p{Zp}]{0,9}x", "[^\\pC\\p{Zl}\\p{Zp}]{0,9}")
-        .prop_map(|(number, system)| Ticket::new(&number, &system).unwrap());
+    // Also what today's rules would refuse: the record outlives them.
+    let justification = "(?s).{0,20}".prop_map(Justification::recorded);
+    let ticket = (".{0,10}", ".{0,10}").prop_map(|(number, system)| Ticket::recorded(number, system));
     (
         (principals(), roles(), targets(), terms(), proptest::option::of(times())),
         (justification, proptest::option::of(ticket), any::<u64>(), proptest::option::of(activation_ids())),
