@@ -160,6 +160,10 @@ impl Check {
             (StatusCode::NOT_FOUND, Form::Lookup { .. }) => {
                 Ok(Said::Refused("it knows no such ticket".to_owned()))
             }
+            // It may be this one ticket that the broker's account may not read, and who asks chose the number.
+            (StatusCode::FORBIDDEN, Form::Lookup { .. }) => {
+                Ok(Said::Refused("it does not show the broker that ticket".to_owned()))
+            }
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
                 Err(Trouble::Silent("it does not let the broker ask".to_owned()))
             }

@@ -374,6 +374,14 @@ async fn try_out(checks: &Checks) -> Result<(), String> {
 }
 
 #[tokio::test]
+async fn a_ticket_that_the_broker_may_not_read_is_a_no() {
+    let (desk, address) = Desk::open().await;
+    desk.says(403, "");
+    let said = ask(&of(lookup_at(address)), "CHG1").await;
+    assert_eq!(said, Said::Refused("it does not show the broker that ticket".to_owned()));
+}
+
+#[tokio::test]
 async fn who_tries_it_out_says_so_and_takes_any_decision() {
     let (desk, address) = Desk::open().await;
     let checks = of(question_at(address));
