@@ -197,11 +197,22 @@ impl Prepared {
         context: &mut Context,
         broker: &Broker,
     ) -> Result<v1::Activation> {
+        let request = self.signed(args, context, broker).await?;
+        sent(broker, request).await
+    }
+
+    /// Has the person sign in for it. Nothing is asked for yet.
+    pub(crate) async fn signed(
+        &self,
+        args: &AskArgs,
+        context: &mut Context,
+        broker: &Broker,
+    ) -> Result<v1::RequestActivationRequest> {
         let challenge = self.told.challenge.clone().unwrap_or_default();
         let bound = Bound { challenge: &challenge, digest: &self.digest, action: action(&self.ask) };
         let proof = prove(context, broker, &bound, args.yes, &args.sign_in).await?;
         let ask = self.ask.clone();
-        let request = v1::RequestActivationRequest {
+        Ok(v1::RequestActivationRequest {
             request_id: Uuid::new_v4().to_string(),
             role: ask.role,
             term_seconds: self.told.term_seconds,
@@ -213,13 +224,17 @@ impl Prepared {
             starts_at: ask.starts_at,
             scope: ask.scope,
             continues: ask.continues,
-        };
-        twice(|| {
-            let (mut client, call) = (broker.activations(), broker.call(request.clone()));
-            async move { client.request_activation(call).await }
         })
-        .await
     }
+}
+
+/// Asks. From the moment that it is sent on it may be on record, also where nobody waits for the answer.
+pub(crate) async fn sent(broker: &Broker, request: v1::RequestActivationRequest) -> Result<v1::Activation> {
+    twice(|| {
+        let (mut client, call) = (broker.activations(), broker.call(request.clone()));
+        async move { client.request_activation(call).await }
+    })
+    .await
 }
 
 /// Waits until it is held or over, and tells each step on the way.

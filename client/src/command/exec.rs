@@ -87,13 +87,26 @@ async fn held(args: &mut Args, context: &mut Context) -> std::result::Result<Hel
         if args.ask.dry_run {
             return Err(Ended::Early(prepared.would_be_asked(context)?));
         }
-        let activation = prepared.request(&args.ask, context, &broker).await?;
-        Ok((broker, activation, prepared.title()))
+        let request = prepared.signed(&args.ask, context, &broker).await?;
+        Ok((broker, request, prepared.title()))
     };
-    let (broker, asked, title) = tokio::select! {
+    let (broker, request, title) = tokio::select! {
         biased;
         () = interrupt.notified() => return Err(stopped().into()),
-        asked = asking => asked?,
+        signed = asking => signed?,
+    };
+    let asked = {
+        let mut sent = std::pin::pin!(ask::sent(&broker, request));
+        tokio::select! {
+            biased;
+            // What was sent may be granted: its answer names what is to be taken back.
+            () = interrupt.notified() => {
+                let asked = sent.await?;
+                give_back(context, &asked.id).await?;
+                return Err(stopped().into());
+            }
+            asked = &mut sent => asked?,
+        }
     };
     context.console.say(&format!("Asked: {}", clean_line(&asked.id)));
     let mut hold = Hold { id: asked.id.clone(), broker: Some(broker), stream: None };

@@ -167,6 +167,22 @@ async fn ctrl_c_before_it_is_held_takes_the_request_back() {
 }
 
 #[tokio::test]
+async fn ctrl_c_between_question_and_answer_takes_back_what_was_asked() {
+    let bench = asking(&[State::Active]).await;
+    let impatient = async {
+        while !bench.broker.was_called("request_activation") {
+            tokio::task::yield_now().await;
+        }
+        bench.interrupt.notify_one();
+    };
+    let (ran, ()) = tokio::join!(exec(&bench, &[]), impatient);
+    assert_eq!(ran.exit.code(), 125, "{ran:?}");
+    let given_back: Vec<v1::DeactivateActivationRequest> = bench.broker.asked(DEACTIVATE);
+    assert_eq!(given_back.iter().map(|asked| asked.id.as_str()).collect::<Vec<_>>(), [ID]);
+    assert!(bench.shell.ran.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_dry_run_runs_nothing() {
     let bench = asking(&[State::Active]).await;
     let ran = exec(&bench, &["--dry-run"]).await;
