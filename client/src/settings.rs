@@ -11,6 +11,7 @@ use toml_edit::DocumentMut;
 use crate::cli::{Form, Global};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::login::store::write_private;
 use crate::profile::Profiles;
 use crate::world::World;
 
@@ -173,7 +174,7 @@ impl File {
                 (None, _) => drop(document.remove(name)),
             }
         }
-        fs::write(&path, document.to_string()).map_err(|error| failed(error.to_string()))
+        write_private(&path, document.to_string().as_bytes()).map_err(|error| failed(error.to_string()))
     }
 
     /// Where it is.

@@ -181,8 +181,8 @@ fn forget_file(context: &Context, broker: &str) -> Result<()> {
     }
 }
 
-/// Writes beside and renames: a session is there whole or not at all, and never readable by others.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes beside and renames: the file is there whole, or as it was, and never readable by others.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
