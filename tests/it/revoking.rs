@@ -70,6 +70,37 @@ async fn one_that_cannot_be_revoked_does_not_stop_the_rest_and_each_is_told_of()
 }
 
 #[tokio::test]
+async fn much_is_taken_away_in_batches_and_every_one_is_gone() {
+    let world = World::start().await;
+    let mut ids = holding(&world, &["ann", "bob", "dave"]).await;
+    for name in ["ann", "bob", "dave"] {
+        for role in ["exchange-admin", "security-reader"] {
+            let asked = world.grpc(name).ask(&wish(role).lasting("4h")).await.unwrap();
+            world.until(&asked.id, State::Active).await;
+            ids.push(asked.id);
+        }
+    }
+    // Entra's Privileged Identity Management removes nothing in the first five minutes.
+    world.advance("6m");
+    // Graph takes its time, so that what is to be taken away meets.
+    for (method, path) in [("DELETE", "roleAssignments/*"), ("POST", "roleAssignmentScheduleRequests")] {
+        let path = format!("/v1.0/roleManagement/directory/{path}");
+        world.tenant.faults().add(Fault::on(&path, Kind::Latency { milliseconds: 300 }).method(method));
+    }
+    world.tenant.calls().clear();
+    let eve = world.grpc("eve");
+    drop(eve.revocation().revoke_activations(eve.call(everything("incident 7"))).await.unwrap());
+    for id in &ids {
+        assert_eq!(world.outcome(id).await, Outcome::Revoked);
+    }
+    let calls = world.tenant.calls().all();
+    let writes: Vec<_> =
+        calls.iter().filter(|call| call.method != "GET" && call.path.contains("roleAss")).collect();
+    let alone = writes.iter().filter(|call| !call.batched).count();
+    assert_eq!((writes.len(), alone), (9, 4), "{writes:?}");
+}
+
+#[tokio::test]
 async fn whoever_hangs_up_stops_nothing() {
     let world = World::start().await;
     let ids = holding(&world, &["ann", "bob", "dave"]).await;
