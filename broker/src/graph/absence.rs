@@ -83,6 +83,11 @@ impl Absences {
         }
     }
 
+    /// Whether it was looked for in vain before, or deleted.
+    pub(super) fn knows(&self, activation: ActivationId) -> bool {
+        self.traces().contains_key(&activation)
+    }
+
     /// It is gone, and the memory with it.
     pub(super) fn forget(&self, activation: ActivationId) {
         self.traces().remove(&activation);

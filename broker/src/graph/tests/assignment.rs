@@ -308,8 +308,24 @@ async fn a_deletion_whose_reply_was_lost_needs_two_reads_that_agree() {
     for (passed, wait) in [(0, Some(30)), (29, Some(1)), (1, None)] {
         clock.advance(passed);
         stub.expect(get(), missing()).expect(list(), nothing());
+        if passed == 0 {
+            stub.expect(delete(), missing()).expect(get(), missing()).expect(list(), nothing());
+        }
         assert_eq!(wait_of(&graph.revoke(&permit).await), wait);
     }
+    stub.is_done();
+}
+
+/// Somebody gives it back in the second in which it was granted.
+#[tokio::test]
+async fn what_no_read_shows_yet_is_deleted_by_its_id_all_the_same() {
+    let Bench { stub, graph, .. } = bench().await;
+    stub.expect(get(), missing())
+        .expect(list(), nothing())
+        .expect(delete(), reply(204, ""))
+        .expect(get(), missing())
+        .expect(list(), nothing());
+    assert_eq!(graph.revoke(&revocation(WAY, Some(OURS))).await, RevokeAnswer::Gone);
     stub.is_done();
 }
 
@@ -317,7 +333,11 @@ async fn a_deletion_whose_reply_was_lost_needs_two_reads_that_agree() {
 async fn a_404_right_after_a_create_proves_nothing() {
     let Bench { stub, clock, graph } = bench().await;
     let permit = revocation(WAY, Some(OURS));
-    stub.expect(get(), missing()).expect(list(), nothing());
+    stub.expect(get(), missing())
+        .expect(list(), nothing())
+        .expect(delete(), missing())
+        .expect(get(), missing())
+        .expect(list(), nothing());
     assert_eq!(wait_of(&graph.revoke(&permit).await), Some(30));
     // The reads have caught up: it is there. And the deletion's own 404 proves nothing either.
     clock.advance(30);
@@ -367,6 +387,12 @@ async fn what_somebody_else_made_at_the_slot_is_left_alone() {
     let another = held("somebody-elses-1");
     for wait in [Some(30), None] {
         stub.expect(get(), missing()).expect(list(), value(std::slice::from_ref(&another)));
+        if wait.is_some() {
+            // By the id of ours, which the other does not have.
+            stub.expect(delete(), missing())
+                .expect(get(), missing())
+                .expect(list(), value(std::slice::from_ref(&another)));
+        }
         assert_eq!(wait_of(&graph.revoke(&permit).await), wait);
         clock.advance(30);
     }
@@ -401,7 +427,11 @@ async fn a_read_that_failed_is_no_sight_of_absence() {
         }
         assert_eq!(wait_of(&graph.revoke(&permit).await), Some(0));
         clock.advance(60);
-        stub.expect(get(), missing()).expect(list(), nothing());
+        stub.expect(get(), missing())
+            .expect(list(), nothing())
+            .expect(delete(), missing())
+            .expect(get(), missing())
+            .expect(list(), nothing());
         assert_eq!(wait_of(&graph.revoke(&permit).await), Some(30), "only now the first was seen");
         stub.is_done();
     }

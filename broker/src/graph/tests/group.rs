@@ -255,6 +255,18 @@ async fn who_is_removed_and_still_shown_is_not_removed_twice_at_once() {
 }
 
 #[tokio::test]
+async fn who_no_read_shows_yet_is_removed_all_the_same() {
+    let Bench { stub, graph, .. } = bench().await;
+    stub.expect(get(), missing())
+        .expect(list(), nothing())
+        .expect(remove(), reply(204, ""))
+        .expect(get(), missing())
+        .expect(list(), nothing());
+    assert_eq!(graph.revoke(&revocation(WAY, Some(name().as_str()))).await, RevokeAnswer::Gone);
+    stub.is_done();
+}
+
+#[tokio::test]
 async fn not_being_there_to_be_removed_proves_nothing() {
     for answer in [missing(), not_there(), lost()] {
         let Bench { stub, clock, graph } = bench().await;
@@ -269,6 +281,9 @@ async fn not_being_there_to_be_removed_proves_nothing() {
         for (passed, wait) in rest {
             clock.advance(passed);
             stub.expect(get(), missing()).expect(list(), nothing());
+            if passed == 0 {
+                stub.expect(remove(), not_there()).expect(get(), missing()).expect(list(), nothing());
+            }
             assert_eq!(wait_of(&graph.revoke(&permit).await), wait, "{answer:?}");
         }
         stub.is_done();
@@ -314,6 +329,9 @@ async fn a_person_or_a_group_that_was_deleted_holds_nothing() {
         let permit = revocation(WAY, Some(name().as_str()));
         for wait in [Some(30), None] {
             stub.expect(get(), missing()).expect(list(), listed.clone());
+            if wait.is_some() {
+                stub.expect(remove(), missing()).expect(get(), missing()).expect(list(), listed.clone());
+            }
             assert_eq!(wait_of(&graph.revoke(&permit).await), wait);
             clock.advance(30);
         }
@@ -334,7 +352,11 @@ async fn a_read_that_failed_is_no_sight_of_absence() {
     stub.expect(get(), missing()).expect(list(), problem(500, "x"));
     assert_eq!(wait_of(&graph.revoke(&permit).await), Some(0));
     clock.advance(60);
-    stub.expect(get(), missing()).expect(list(), nothing());
+    stub.expect(get(), missing())
+        .expect(list(), nothing())
+        .expect(remove(), missing())
+        .expect(get(), missing())
+        .expect(list(), nothing());
     assert_eq!(wait_of(&graph.revoke(&permit).await), Some(30), "only now the first was seen");
     stub.is_done();
 }
