@@ -4,7 +4,6 @@ pub(crate) mod json;
 pub(crate) mod table;
 pub(crate) mod words;
 
-use elevate_core::names::is_plain;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -91,14 +90,21 @@ pub(crate) fn time(at: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
     Timestamp::new(at.seconds, at.nanos).ok()
 }
 
-/// Text from elsewhere, without what would steer the terminal, turn the order of letters about, or not be
-/// seen. Line breaks stay.
+/// Text from elsewhere, without what would steer the terminal or turn the order of letters about. Line
+/// breaks stay.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().filter(|c| *c == '\n' || is_plain(*c)).collect()
+    text.chars().filter(|c| *c == '\n' || !steers(*c)).collect()
 }
 
 /// The same on one line.
 pub(crate) fn clean_line(text: &str) -> String {
     let line: String = text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).collect();
     clean(&line).trim().to_owned()
+}
+
+fn steers(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let breaks = matches!(c, '\u{2028}' | '\u{2029}');
+    c.is_control() || turns || breaks
 }

@@ -182,7 +182,7 @@ fn show(
 /// What is left out of what is shown is said.
 pub(super) fn steering_is_told(context: &mut Context, activation: &v1::Activation) {
     if clean(&activation.justification) != activation.justification {
-        context.console.warn("The justification holds characters that are not shown here, because they would steer a terminal or not be seen.");
+        context.console.warn("The justification holds characters that are not shown here, because they would steer a terminal.");
     }
 }
 
